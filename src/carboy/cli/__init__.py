@@ -1,0 +1,1 @@
+"""The `carboy` command. Stands outside the floors: imports anything, nothing imports it."""

@@ -1,0 +1,127 @@
+"""Look before serving: import the application in a process of its own and judge it.
+
+    python -m carboy.cli.preflight PLAN OUTPUT   ->  findings as JSON in OUTPUT
+
+A process of its own, so that the launcher stays small and survives whatever the
+application does while it is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from carboy.base.checks import ERROR, WARNING, Finding, Level
+from carboy.base.errors import CarboyError
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+__all__ = ["find_faults", "read", "sort"]
+
+MIN_KEY_CHARS = 16  # 16 hexadecimal characters are 64 bits: the least that is not guessed offline
+WELL_KNOWN = frozenset(
+    "dev development secret secretkey secret_key secret-key changeme change-me change_me key"
+    " password test testing default insecure super-secret supersecret supersecretkey"
+    " you-will-never-guess hard-to-guess-string hard to guess string my_secret_key"
+    " thisisasecret this-is-a-secret replace-me your-secret-key your_secret_key".split()
+)
+"""Keys from tutorials and READMEs. Two known applications learned it by CVE."""
+
+
+def find_faults(app: Flask, *, production: bool) -> list[Finding]:
+    """Return every finding about *app*, gravest first.
+
+    production: judge as `carboy run` does: a weak key or debug mode is an ERROR.
+    Works for plain Flask applications; a Carboy adds its own findings.
+    """
+    grave = ERROR if production else WARNING
+    return sort([*_secret(app, grave), *_debug(app, production), *_own(app)])
+
+
+def sort(findings: Iterable[Finding]) -> list[Finding]:
+    """Return *findings* gravest first, then by code, without doubles."""
+    return sorted(dict.fromkeys(findings), key=lambda item: (-item.level, item.code, item.message))
+
+
+def read(path: Path) -> list[Finding]:
+    """Return the findings that a preflight process wrote to *path*."""
+    rows = json.loads(path.read_text("utf-8"))
+    return [Finding(Level(level), *rest) for level, *rest in rows]
+
+
+def _secret(app: Flask, grave: Level) -> Iterator[Finding]:
+    key = app.config.get("SECRET_KEY")
+    if not key:
+        yield Finding(
+            WARNING, "secret.missing",
+            "SECRET_KEY is not set; the first use of `session` or `flash` will fail.",
+            hint="Print one with `carboy secret` and set CARBOY_SECRET_KEY to it.",
+        )
+        return
+    text = key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
+    reason = "well known" if _is_known(text) else "short" if len(text) < MIN_KEY_CHARS else ""
+    if reason:
+        yield Finding(
+            grave, "secret.weak",
+            f"SECRET_KEY is {reason}: anyone can sign in as anyone by signing a session.",
+            hint="Print a strong one with `carboy secret` and set CARBOY_SECRET_KEY to it.",
+        )
+
+
+def _is_known(text: str) -> bool:
+    plain = text.strip().lower()
+    return plain in WELL_KNOWN or len(set(plain)) < 5
+
+
+def _debug(app: Flask, production: bool) -> Iterator[Finding]:
+    if production and app.debug:
+        yield Finding(
+            ERROR, "debug.on",
+            "Debug mode is on: errors would show source code and settings to visitors.",
+            hint="Remove FLASK_DEBUG, CARBOY_DEBUG and app.debug = True; `carboy dev` turns it on "
+            "for you.",
+        )
+
+
+def _own(app: Flask) -> Iterator[Finding]:
+    """Yield what a Carboy says about itself; a failing seal is its gravest finding."""
+    try:
+        if hasattr(app, "seal"):
+            app.seal()
+        if hasattr(app, "findings"):
+            yield from app.findings()
+    except CarboyError as error:
+        yield Finding(ERROR, error.code, error.message, hint=error.hint)
+
+
+def main(plan_json: str, output: str) -> int:
+    """Import, judge, write *output*. Returns 0, or 1 when the import failed."""
+    from carboy.cli.load import load
+    from carboy.cli.plan import Plan
+
+    plan = Plan.from_json(plan_json)
+    try:
+        app = load(plan.target)
+    except CarboyError as error:
+        if plan.traceback and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        print(error, file=sys.stderr)
+        return 1
+    rows = [list(vars(finding).values()) for finding in find_faults(app, production=True)]
+    Path(output).write_text(json.dumps(rows), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    code = main(sys.argv[1], sys.argv[2])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads that the application started at import must not hold us
