@@ -1,0 +1,89 @@
+"""What every test gets: a small application, its client, and a check for leaks."""
+
+import os
+import threading
+import time
+
+import pytest
+from flask.globals import _cv_app, _cv_request
+
+GRACE_S = 1.0  # a thread or socket that is closing needs a moment; a leak stays
+
+
+@pytest.fixture
+def app():
+    """An application with Flask's bare semantics, for a test to add to."""
+    from carboy import Carboy  # here: tests of base run without the engine
+
+    app = Carboy("tests", batteries=())
+    app.testing = True
+    app.secret_key = "only for tests"
+    return app
+
+
+@pytest.fixture
+def client(app):
+    """A client of `app`."""
+    return app.test_client()
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(request):
+    """Fail a test that leaves a context pushed, a thread running or a descriptor open.
+
+    A fixture of a wider scope (a server for a module) is set up before this one and so
+    is not counted. What must stay is declared: `@pytest.mark.leaks("the reason")`.
+    """
+    before = _held()
+    yield
+    _cut_context()
+    if request.node.get_closest_marker("leaks"):
+        return
+    left = _left_over(before)
+    assert not left, f"{request.node.name} left behind: {', '.join(left)}"
+
+
+def _cut_context():
+    """Fail when a context is still pushed, and pop it for the tests that follow."""
+    left = []
+    while (context := _cv_app.get(None)) is not None:
+        left.append(repr(context))
+        (_cv_request.get(None) or context).pop()
+    if left:
+        pytest.fail(f"still pushed: {', '.join(left)}")
+
+
+def _held():
+    """Return (threads, descriptors): what this process holds now, by name."""
+    threads = {thread for thread in threading.enumerate() if thread.is_alive()}
+    return threads, _descriptors()
+
+
+def _descriptors():
+    """Return {number: target} of the open files and sockets that a test may leak."""
+    found = {}
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except FileNotFoundError:  # the descriptor of this very listing
+            continue
+        if target.startswith(("socket:", "pipe:", "/")) and not target.startswith("/dev/"):
+            found[int(number)] = target
+    return found
+
+
+def _left_over(before):
+    """Return what is held now and was not *before*; waits while something is closing."""
+    deadline = time.monotonic() + GRACE_S
+    while True:
+        left = _growth(before)
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.01)
+
+
+def _growth(before):
+    threads, descriptors = _held()
+    grown = [f"thread {thread.name}" for thread in threads - before[0]]
+    new = {number: target for number, target in descriptors.items() if number not in before[1]}
+    return grown + [f"descriptor {number} -> {target}" for number, target in new.items()]
