@@ -40,11 +40,14 @@ __all__ = [
     "Secret",
     "Text",
     "document",
+    "without_credentials",
 ]
 
 T = TypeVar("T")
 
 MASK = "***"
+
+CREDENTIALS = re.compile(r"(?<=://)([^/@\s:]*):[^@\s/]+(?=@)")  # postgresql://user:PASSWORD@host
 
 Read = Literal["init", "seal", "start", "request"]
 """When the value is read: in `Carboy()`, at every seal, when a worker starts, on each request."""
@@ -358,9 +361,9 @@ class Option:
         if self.secret:
             return MASK if value else ""
         try:
-            return self.kind.show(self.kind.parse(value))
+            return without_credentials(self.kind.show(self.kind.parse(value)))
         except (TypeError, ValueError):
-            return repr(value)
+            return without_credentials(repr(value))
 
     def _within(self, value: Any) -> bool:
         least, most = self.bounds or (None, None)
@@ -370,7 +373,7 @@ class Option:
         )
 
     def _refused(self, code: str, verb: str, raw: object, place: str) -> SetupError:
-        shown = repr(MASK if self.secret else raw)
+        shown = without_credentials(repr(MASK if self.secret else raw))
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         why = f" {self.because}" if self.because else ""
         return SetupError(
@@ -395,6 +398,15 @@ class Option:
             f"Option {self.name!r} {what}.",
             hint='Write  Option("NAME", Seconds, default="30 min", help="One sentence.").',
         )
+
+
+def without_credentials(text: str) -> str:
+    """Return *text* with the passwords of its addresses masked.
+
+    >>> without_credentials("postgresql://shop:hunter2@db/shop")
+    'postgresql://shop:***@db/shop'
+    """
+    return CREDENTIALS.sub(rf"\1:{MASK}", text)
 
 
 def document(options: Iterable[Option]) -> str:
