@@ -1,0 +1,1 @@
+"""Observe: request ids, log lines, metrics, health. Each request carries all four."""

@@ -1,0 +1,199 @@
+"""The log line of a request: built by hand, one write, safe from injection.
+
+    finish(ctx, status, seconds, size)  ->  {"time": ..., "event": "request", ...}
+
+    time    end of the request, RFC 3339, UTC, milliseconds
+    level   "error" from status 500 up, else "info"
+    id      request id; the answer carries it as X-Request-ID
+    trace   W3C trace id, when the client sent a valid traceparent
+    method path route endpoint status
+    ms      from the first byte of Carboy to the closed response
+    bytes   of the body, null when unknown
+    remote  address of the client as the gate resolved it
+    error   class of the exception behind a 5xx; code of a refusal behind a 4xx
+
+The query string is not logged: it holds tokens and personal data. A line stays
+under 4,096 bytes, so pipes do not mix lines of several workers.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from carboy.base import clock, ids
+from carboy.observe.doors import DOOR
+
+if TYPE_CHECKING:
+    from carboy.observe.sink import Sink
+
+__all__ = ["METHODS", "NOTE", "RequestLines", "escaped", "path_text"]
+
+PATH_CHARS = 1024  # of the escaped path; PIPE_BUF is 4,096 for the whole line
+NAME_CHARS = 256  # of the escaped route and of the escaped endpoint
+REMOTES = 4096  # addresses remembered with their escaped form
+
+METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+)
+
+NOTE = "logs"  # the key in Lane.notes
+NO_ROUTE = '"route":"-","endpoint":null,"status":'
+
+_RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
+_COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}  # by hundreds
+
+
+class RequestLines:
+    """Writes one line per finished request to a sink.
+
+    text: readable lines for a person instead of JSON. colour: with ANSI colours.
+    floor: the lowest status that is written; 0 writes all.
+    doors: whether health checks and scrapes get a line too.
+    write: called with (ctx, status, seconds, size) when an answer is done; the
+    lane carries what `fragment()` made under `NOTE`, or None for no match.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        text: bool = False,
+        colour: bool = False,
+        floor: int = 0,
+        doors: bool = False,
+    ) -> None:
+        self.sink = sink
+        self.floor = floor
+        self.colour = colour
+        self.doors = doors
+        self.write = self._write_text if text else self._write_json
+        self._second = (0, "")
+        self._remotes: dict[str, str] = {}
+
+    @staticmethod
+    def fragment(pattern: str, endpoint: str | None) -> str:
+        """Return the part of the line that is the same for every request of a route."""
+        name = "null" if endpoint is None else f'"{escaped(endpoint, NAME_CHARS)}"'
+        return f'"route":"{escaped(pattern, NAME_CHARS)}","endpoint":{name},"status":'
+
+    def _write_json(self, ctx: Any, status: int, seconds: float, size: int) -> None:
+        """Write the line as JSON."""
+        # PERF: one f-string and one write; json.dumps of the same line is 5 x.
+        environ = ctx.environ
+        fragment = ctx.lane.notes[NOTE] or self._fragment_without_lane(environ)
+        if status < self.floor or not fragment:
+            return
+        now = clock.now_s()
+        second, stamp = self._second
+        if int(now) != second:
+            second, stamp = self._turn(int(now))
+        path = environ.get("PATH_INFO", "")
+        if not _is_plain(path):
+            path = escaped(path_text(path))
+        method = environ.get("REQUEST_METHOD", "")
+        if method not in METHODS:
+            method = escaped(method, 24)
+        remote = environ.get("REMOTE_ADDR", "")
+        more = ""
+        if "HTTP_TRACEPARENT" in environ or status >= 400:
+            more = _more(ctx, environ, status)
+        self.sink.write(
+            f'{stamp}{int((now - second) * 1000):03d}Z",'
+            f'"level":"{"error" if status >= 500 else "info"}","event":"request",'
+            f'"id":"{environ.get("carboy.id", "")}","method":"{method}","path":"{path}",'
+            f'{fragment}{status},"ms":{seconds * 1000:.3f},'
+            f'"bytes":{size if size >= 0 else "null"},'
+            f'"remote":"{self._remotes.get(remote) or self._remember(remote)}"{more}}}\n'.encode()
+        )
+
+    def _write_text(self, ctx: Any, status: int, seconds: float, size: int) -> None:
+        """Write the line for a person: time, method, path, status, duration, size, id."""
+        environ = ctx.environ
+        if status < self.floor or (DOOR in environ and not self.doors):
+            return
+        at = time.strftime("%H:%M:%S", time.localtime(clock.now_s()))
+        method = escaped(environ.get("REQUEST_METHOD", ""), 24)
+        path = escaped(path_text(environ.get("PATH_INFO", "")))
+        body = f"{size:,} B" if size >= 0 else "?"
+        tail = f"{seconds * 1000:.1f} ms  {body}  {environ.get('carboy.id', '')}"
+        code = str(status)
+        if self.colour:
+            code = f"{_BOLD}{_COLOURS.get(status // 100, '')}{code}{_RESET}"
+            at, tail = f"{_DIM}{at}{_RESET}", f"{_DIM}{tail}{_RESET}"
+        self.sink.write(f"{at}  {code}  {method} {path}  {tail}\n".encode())
+
+    def _fragment_without_lane(self, environ: dict[str, Any]) -> str:
+        """Return the fragment of a door, of no route, or "" when no line is wanted."""
+        door = environ.get(DOOR)
+        if door is None:
+            return NO_ROUTE
+        return self.fragment(door, None) if self.doors else ""
+
+    def _turn(self, second: int) -> tuple[int, str]:
+        """Return and keep the beginning of every line in *second*."""
+        # PERF: strftime is 1.5 us, once a second. One tuple: threads see a whole pair.
+        stamp = time.strftime('{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(second))
+        self._second = (second, stamp)
+        return self._second
+
+    def _remember(self, remote: str) -> str:
+        if len(self._remotes) >= REMOTES:
+            self._remotes.clear()
+        safe = self._remotes[remote] = escaped(remote, 64)
+        return safe
+
+
+def escaped(text: str, limit: int = PATH_CHARS) -> str:
+    """Return *text* as the inside of a JSON string, ASCII only, at most *limit* + 3 long.
+
+    Nothing in the result can end the string or the line, or move a terminal.
+
+    >>> escaped('a"b' + chr(10))
+    'a\\\\"b\\\\n'
+    """
+    safe = json.dumps(text[:limit])[1:-1].replace("\x7f", "\\u007f")
+    if len(safe) > limit:  # every character may have become six: \u0000
+        safe = json.dumps(text[: limit // 6])[1:-1].replace("\x7f", "\\u007f") + "..."
+    elif len(text) > limit:
+        safe += "..."
+    return safe
+
+
+def path_text(path: str) -> str:
+    """Return a WSGI path (latin-1 by PEP 3333) as the text the client meant."""
+    return path.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _is_plain(path: str) -> bool:
+    """Tell whether *path* may stand in JSON as it is."""
+    return (
+        path.isascii()
+        and path.isprintable()
+        and '"' not in path
+        and "\\" not in path
+        and len(path) <= PATH_CHARS
+    )
+
+
+def _more(ctx: Any, environ: dict[str, Any], status: int) -> str:
+    """Return the members only some lines have: trace and error."""
+    trace = ids.trace_id(environ.get("HTTP_TRACEPARENT", ""))
+    reason = _reason(ctx.error, status) if status >= 400 else None
+    return (f',"trace":"{trace}"' if trace else "") + (
+        f',"error":"{escaped(reason, NAME_CHARS)}"' if reason else ""
+    )
+
+
+def _reason(error: Any, status: int) -> str | None:
+    """Return the stable code of a refusal, or the class behind a failure."""
+    fault = getattr(error, "fault", None) or error
+    code = getattr(fault, "code", None)
+    if isinstance(code, str):
+        return code
+    cause = getattr(error, "original_exception", None) or error
+    if cause is None or status < 500:
+        return None
+    kind = type(cause)
+    return f"{kind.__module__}.{kind.__qualname__}"
