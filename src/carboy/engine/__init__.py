@@ -1,0 +1,1 @@
+"""Floor 1: the engine. Flask's semantics, everything resolved before serving."""

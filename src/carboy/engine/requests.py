@@ -1,0 +1,53 @@
+"""Flask's Request, reading the environ when asked rather than up front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from werkzeug._internal import _wsgi_decoding_dance
+from werkzeug.datastructures import EnvironHeaders
+from werkzeug.wsgi import _get_server
+
+__all__ = ["Request"]
+
+
+class Request(flask.Request):
+    """A Flask request whose parts are read from the environ at first use.
+
+    `id` is the request's id, as in the log line and on error pages; "" when the
+    `ids` battery is off.
+    """
+
+    def __init__(self, environ: Any, populate_request: bool = True, shallow: bool = False) -> None:
+        self.environ = environ
+        self.shallow = shallow
+        if populate_request and not shallow:
+            environ["werkzeug.request"] = self
+
+    def __getattr__(self, name: str) -> Any:
+        read = _READ.get(name)
+        if read is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        value = read(self.__dict__["environ"])
+        self.__dict__[name] = value
+        return value
+
+    @property
+    def id(self) -> str:
+        """The id of this request, "" when no battery gives it one."""
+        return str(self.environ.get("carboy.id", ""))
+
+
+# The same expressions as werkzeug.wrappers.Request.__init__, one at a time.
+_READ: dict[str, Callable[[Any], Any]] = {
+    "method": lambda e: e.get("REQUEST_METHOD", "GET").upper(),
+    "scheme": lambda e: e.get("wsgi.url_scheme", "http"),
+    "server": _get_server,
+    "root_path": lambda e: _wsgi_decoding_dance(e.get("SCRIPT_NAME") or "").rstrip("/"),
+    "path": lambda e: "/" + _wsgi_decoding_dance(e.get("PATH_INFO") or "").lstrip("/"),
+    "query_string": lambda e: e.get("QUERY_STRING", "").encode("latin1"),
+    "headers": EnvironHeaders,
+    "remote_addr": lambda e: e.get("REMOTE_ADDR"),
+}

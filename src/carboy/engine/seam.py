@@ -1,0 +1,236 @@
+"""Every Flask and Werkzeug internal that the engine touches, in one place.
+
+Checked with Flask 3.1.3 and Werkzeug 3.1.9. On a Flask it was not checked with,
+the engine steps aside: `checked()` is False and requests take Flask's own path
+(batteries included), slower but right.
+
+    overridden(app)   which dispatch steps a subclass, an extension or an agent
+                      has replaced; those steps are left to Flask's own methods
+    watch(app, touch) hook tables that say so when they change after the seal
+"""
+
+from __future__ import annotations
+
+import types
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from typing import Any
+
+import flask.app
+import flask.sansio.app
+from flask import Flask
+from flask.globals import _cv_app as cv_app
+from flask.globals import _cv_request as cv_request
+from werkzeug._internal import _get_environ
+from werkzeug.datastructures import Headers
+from werkzeug.routing import Map
+from werkzeug.routing.converters import BaseConverter
+from werkzeug.routing.matcher import State
+
+__all__ = [
+    "DISPATCH",
+    "SealedMap",
+    "State",
+    "checked",
+    "cv_app",
+    "cv_request",
+    "environ_of",
+    "headers_of",
+    "match_root",
+    "overridden",
+    "passes_through",
+    "watch",
+]
+
+FLASK_CHECKED = ("3.1",)
+
+environ_of = _get_environ
+
+DISPATCH = (
+    "app_context",
+    "async_to_sync",
+    "create_url_adapter",
+    "dispatch_request",
+    "do_teardown_appcontext",
+    "do_teardown_request",
+    "ensure_sync",
+    "finalize_request",
+    "full_dispatch_request",
+    "handle_exception",
+    "make_default_options_response",
+    "make_response",
+    "preprocess_request",
+    "process_response",
+    "raise_routing_exception",
+    "request_context",
+)
+"""The methods of Flask that the engine does the work of; any may be replaced."""
+
+FLASK_FILES = (flask.app.__file__, flask.sansio.app.__file__)
+
+HOOK_TABLES = (
+    "before_request_funcs",
+    "after_request_funcs",
+    "teardown_request_funcs",
+    "url_value_preprocessors",
+)
+
+WATCHED = frozenset(
+    (*DISPATCH, *HOOK_TABLES, "teardown_appcontext_funcs", "view_functions", "url_map", "json")
+) | frozenset(
+    ("session_interface", "request_class", "response_class", "subdomain_matching", "config")
+)
+"""Attributes of the application that the plan was computed from."""
+
+
+def checked() -> bool:
+    """Return whether the installed Flask is one the engine was checked with."""
+    return metadata.version("flask").startswith(tuple(f"{v}." for v in FLASK_CHECKED))
+
+
+def overridden(app: Flask) -> frozenset[str]:
+    """Return the dispatch methods that are not Flask's own on *app*.
+
+    Sees subclasses, attributes set on the instance, and methods of Flask itself
+    that an agent replaced, even before this module was imported: what counts is
+    the file that the function's code was compiled from.
+    """
+    return frozenset(name for name in DISPATCH if not _flasks_own(app, name))
+
+
+def _flasks_own(app: Flask, name: str) -> bool:
+    if name in vars(app):
+        return False
+    function = getattr(type(app), name)
+    return (
+        type(function) is types.FunctionType
+        and function.__code__.co_name == name
+        and function.__code__.co_filename in FLASK_FILES
+    )
+
+
+def headers_of(pairs: list[tuple[str, str]]) -> Headers:
+    """Return Headers over *pairs* without copying or checking them.
+
+    SECURITY: only for names and values made by the engine, never by a client.
+    """
+    headers: Headers = Headers.__new__(Headers)
+    headers._list = pairs
+    return headers
+
+
+def match_root(url_map: Map) -> State | None:
+    """Return the state that paths start from, or None when hosts take part.
+
+    Werkzeug's matcher begins with a part for the domain, "" without subdomains,
+    and one for the text before the first slash, always "".
+    """
+    url_map.update()
+    root = url_map._matcher._root
+    if root.dynamic or set(root.static) - {""} or "" not in root.static:
+        return None
+    start = root.static[""]
+    if start.dynamic or start.rules or set(start.static) - {""}:
+        return None
+    return start.static.get("")
+
+
+def passes_through(converter: BaseConverter) -> bool:
+    """Return whether *converter* hands the matched text on unchanged."""
+    return type(converter).to_python is BaseConverter.to_python
+
+
+class SealedMap(Map):
+    """A URL map that says when it changes."""
+
+    touch: Callable[[], None] | None = None
+
+    def add(self, rulefactory: Any) -> None:
+        """Add rules as Werkzeug does, and unseal the application."""
+        super().add(rulefactory)
+        if self.touch is not None:
+            self.touch()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if self.touch is not None and name not in ("_remap", "_matcher"):
+            self.touch()
+
+
+class HookList(list[Any]):
+    """A list of hooks that says when it changes."""
+
+    touch: Callable[[], None]
+
+    def __init__(self, touch: Callable[[], None], items: Iterable[Any] = ()) -> None:
+        super().__init__(items)
+        self.touch = touch
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy is a plain list
+        return (list, (list(self),))
+
+
+class HookTable(defaultdict[Any, Any]):
+    """Flask's {blueprint name or None: [hook, ...]}, saying when it changes."""
+
+    touch: Callable[[], None]
+
+    def __init__(self, touch: Callable[[], None], table: dict[Any, Any]) -> None:
+        super().__init__(lambda: HookList(touch))
+        self.touch = touch
+        for name, hooks in table.items():
+            self[name] = hooks
+
+    def __setitem__(self, name: Any, hooks: Any) -> None:
+        super().__setitem__(name, HookList(self.touch, hooks))
+        self.touch()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (dict, (dict(self),))
+
+
+class ViewTable(dict[str, Any]):
+    """Flask's {endpoint: view}, saying when it changes."""
+
+    touch: Callable[[], None]
+
+    def __init__(self, touch: Callable[[], None], views: dict[str, Any]) -> None:
+        super().__init__(views)
+        self.touch = touch
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (dict, (dict(self),))
+
+
+def _announce(kind: type[Any], names: Iterable[str]) -> None:
+    """Make each mutator *names* of *kind* call `touch()` after its work."""
+    for name in names:
+
+        def mutate(self: Any, *args: Any, _inner: Any = getattr(kind, name), **kw: Any) -> Any:
+            result = _inner(self, *args, **kw)
+            self.touch()
+            return result
+
+        mutate.__name__ = name
+        setattr(kind, name, mutate)
+
+
+_LIST = ("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse")
+_DICT = ("pop", "popitem", "clear", "update", "__delitem__", "__ior__")
+_announce(HookList, (*_LIST, "__setitem__", "__delitem__", "__iadd__", "__imul__"))
+_announce(HookTable, _DICT)
+_announce(ViewTable, (*_DICT, "setdefault", "__setitem__"))
+
+
+def watch(name: str, value: Any, touch: Callable[[], None]) -> Any:
+    """Return *value* for the attribute *name*, able to announce changes."""
+    if name in HOOK_TABLES:
+        return HookTable(touch, value)
+    if name == "teardown_appcontext_funcs":
+        return HookList(touch, value)
+    if name == "view_functions":
+        return ViewTable(touch, value)
+    if name == "url_map" and isinstance(value, SealedMap):
+        value.touch = touch
+    return value
