@@ -1,0 +1,172 @@
+"""Request bodies that are measured while they are read.
+
+    meter(environ, ...)  ->  wsgi.input becomes  Metered | Form | Multipart  when needed
+
+A declared length is judged before reading (`gate`). What a length does not tell is
+judged here, chunk by chunk: the size of a chunked body, the number of fields of a
+form, the end of a multipart body. Raises RequestFault out of the view's own read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from carboy.base.errors import RequestFault
+from carboy.web import syntax
+
+__all__ = ["Environ", "Form", "Metered", "Multipart", "boundary_of", "meter"]
+
+Environ = dict[str, Any]
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+
+class Stream(Protocol):
+    """What PEP 3333 promises of ``wsgi.input``, as far as it is used."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+    def readline(self, size: int = -1, /) -> bytes: ...
+
+
+class Metered:
+    """A request body that may not grow past *limit* bytes: 413."""
+
+    __slots__ = ("_left", "_limit", "_stream")
+
+    def __init__(self, stream: Stream, limit: int) -> None:
+        self._stream = stream
+        self._limit = self._left = limit
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return up to *size* bytes, all of them when negative."""
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self.read(65_536), b""))
+        return self._passed(self._stream.read(min(size, self._left + 1)), wanted=size)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Return one line, at most *size* bytes of it when not negative."""
+        room = self._left + 1
+        most = room if size is None or size < 0 else min(size, room)
+        return self._passed(self._stream.readline(most), wanted=most)
+
+    def readlines(self, hint: int | None = None) -> list[bytes]:
+        """Return the lines that are left; *hint* may be ignored (PEP 3333)."""
+        return list(self)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def _passed(self, data: bytes, wanted: int) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise RequestFault(
+                413,
+                "gate.body.long",
+                f"The body is longer than {syntax.human(self._limit)}.",
+                hint="Send less, or split the request.",
+            )
+        self._seen(data, end=not data and wanted != 0)
+        return data
+
+    def _seen(self, data: bytes, *, end: bool) -> None:
+        """Look at a piece of the body; *end* is true when nothing follows."""
+
+
+class Form(Metered):
+    """An urlencoded body with at most *fields* fields: 413.
+
+    Werkzeug bounds the parts of multipart bodies (MAX_FORM_PARTS) but not these:
+    20,000 one-letter fields fit into 80 kB. Counts "&", as the parser splits there.
+    """
+
+    __slots__ = ("_fields", "_most")
+
+    def __init__(self, stream: Stream, limit: int, fields: int) -> None:
+        super().__init__(stream, limit)
+        self._fields, self._most = 1, fields
+
+    def _seen(self, data: bytes, *, end: bool) -> None:
+        self._fields += data.count(b"&")
+        if self._fields > self._most:
+            raise RequestFault(
+                413,
+                "gate.fields.many",
+                f"The form has more than {self._most} fields.",
+                hint="Send fewer fields, or split the form.",
+            )
+
+
+class Multipart(Metered):
+    """A multipart body that must reach its closing boundary: 400 when cut short.
+
+    Werkzeug takes a truncated body for an empty form. *length*: the declared
+    length, or None; at that many bytes the body is over even without an empty read.
+    """
+
+    __slots__ = ("_closed", "_mark", "_tail", "_togo")
+
+    def __init__(self, stream: Stream, limit: int, boundary: bytes, length: int | None) -> None:
+        super().__init__(stream, limit)
+        self._mark = b"--" + boundary + b"--"
+        self._tail = b""
+        self._closed = False
+        self._togo = length
+
+    def _seen(self, data: bytes, *, end: bool) -> None:
+        if not self._closed:
+            window = self._tail + data
+            self._closed = self._mark in window
+            self._tail = window[-len(self._mark) :]
+        if self._togo is not None:
+            self._togo -= len(data)
+            end = end or self._togo == 0
+        if end and not self._closed:
+            raise RequestFault(
+                400,
+                "gate.multipart.truncated",
+                "The multipart body ends before its closing boundary.",
+                hint="The upload was cut off; send it again.",
+            )
+
+
+def meter(environ: Environ, length: int | None, limit: int, fields: int, strict: bool) -> None:
+    """Put a metered stream in place of ``wsgi.input`` where the length is not enough.
+
+    length: the declared length, known to be within *limit*; None when unknown.
+    strict: also require multipart bodies to be whole.
+    Raises RequestFault 400 (strict) for multipart without a usable boundary.
+    """
+    stream = environ.get("wsgi.input")
+    if stream is None:
+        return
+    kind: str = environ.get("CONTENT_TYPE") or ""
+    bare = kind.partition(";")[0].strip().lower()
+    if bare == FORM:
+        environ["wsgi.input"] = Form(stream, limit, fields)
+    elif bare == MULTIPART and strict:
+        environ["wsgi.input"] = Multipart(stream, limit, boundary_of(kind), length)
+    elif length is None:
+        environ["wsgi.input"] = Metered(stream, limit)
+
+
+def boundary_of(content_type: str) -> bytes:
+    """Return the boundary of a multipart Content-Type, or raise 400.
+
+    SPEC: RFC 2046 section 5.1.1: 1 to 70 characters, not ending in a space.
+
+    >>> boundary_of('multipart/form-data; charset=utf-8; boundary="a b"')
+    b'a b'
+    """
+    for part in content_type.split(";")[1:]:
+        name, _, value = part.strip().partition("=")
+        value = value.strip().removeprefix('"').removesuffix('"')
+        if name.strip().lower() == "boundary" and 1 <= len(value) <= 70 and value.isascii():
+            return value.encode("ascii")
+    raise RequestFault(
+        400,
+        "gate.multipart.boundary",
+        "The multipart body does not say where its parts end.",
+        hint="Add the boundary to Content-Type; leave that header to the HTTP library.",
+    )

@@ -1,0 +1,188 @@
+"""The request gate: counts and sizes, before anything is matched or read.
+
+    environ  ->  make_gate(bounds)(environ)  ->  None | RequestFault 400 413 414 415 431
+
+One pass over the environ's text decides whether a request is small and free of
+control characters; only when it is not, the exact rule is looked for. Bodies are
+judged by their declared length, else metered while the view reads (`bodies`).
+
+What cannot be told apart at the WSGI level: ``X_User: admin`` and ``X-User:
+admin`` are the same environ key. Gunicorn drops names with an underscore; Granian
+passes them on and keeps no raw headers. A proxy in front must drop them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from carboy.base.errors import RequestFault
+from carboy.web import syntax
+from carboy.web.bodies import Environ, meter
+
+__all__ = ["Bounds", "make_gate"]
+
+BODILESS = frozenset(("GET", "HEAD"))  # over HTTP/1 these have a body only when a header says so
+HTTP_1 = frozenset(("HTTP/1.1", "HTTP/1.0"))
+LENGTH_DIGITS = 18  # more cannot be a length; int() itself refuses above 4300
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one request may bring. Sizes in bytes, the rest are counts.
+
+    strict: also refuse ambiguous text that Flask reads in its own way (`syntax`).
+    methods: names used by the application's routes, spelled as routes spell them.
+    """
+
+    headers: int = 100
+    header_bytes: int = 32_768
+    path_bytes: int = 4_096
+    query_bytes: int = 8_192
+    query_args: int = 500
+    cookies: int = 100
+    body_bytes: int = 16_000_000
+    fields: int = 1_000
+    strict: bool = True
+    methods: frozenset[str] = syntax.METHODS
+
+
+def make_gate(bounds: Bounds) -> Callable[[Environ], None]:
+    """Return admit(environ), which raises RequestFault for what exceeds *bounds*.
+
+    The closure may put a metered stream in place of ``wsgi.input``; nothing else
+    in the environ is changed.
+    """
+    small = min(bounds.header_bytes, bounds.path_bytes, bounds.query_bytes)
+    most_headers, most_args, strict = bounds.headers, bounds.query_args, bounds.strict
+    methods, most_cookies = bounds.methods, bounds.cookies
+
+    def admit(environ: Environ) -> None:
+        # PERF: the only loop of an ordinary request, 25 ns an item. `type() is` beats
+        # isinstance by a third; `in` on one long text beats looking at each value.
+        text = "".join([value for value in environ.values() if type(value) is str])
+        if (
+            len(text) > small
+            or len(environ) > most_headers
+            or "\n" in text
+            or "\r" in text
+            or "\0" in text
+        ):
+            _inspect(environ, bounds)
+        if not text.isascii():  # PERF: a flag of the string, not a scan
+            syntax.check_path(environ, strict)
+        query = environ.get("QUERY_STRING")
+        if query:
+            if query.count("&") >= most_args:
+                raise _too_many("query", 414, "arguments in the query", most_args)
+            if strict:
+                syntax.check_query(query)
+        cookie = environ.get("HTTP_COOKIE")
+        if cookie is not None:
+            if cookie.count(";") >= most_cookies:
+                raise _too_many("cookie", 431, "cookies", most_cookies)
+            if strict:
+                syntax.check_cookie(cookie)
+        if strict and "%" in text:
+            syntax.check_target(environ)
+        method = environ.get("REQUEST_METHOD", "")
+        if method not in methods:
+            syntax.check_method(method, strict)
+        if (
+            method not in BODILESS
+            or "CONTENT_LENGTH" in environ
+            or "HTTP_TRANSFER_ENCODING" in environ
+            or environ.get("SERVER_PROTOCOL") not in HTTP_1
+        ):
+            _admit_body(environ, bounds)
+
+    return admit
+
+
+def _inspect(environ: Environ, bounds: Bounds) -> None:
+    """Find the rule that a large or odd request breaks, if it breaks one."""
+    count = size = 0
+    for name, value in environ.items():
+        if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            syntax.check_header(name, value)
+            count += 1
+            size += len(name) - 5 + len(value) + 4  # as on the wire: "Name: value\r\n"
+    if count > bounds.headers:
+        raise _too_many("headers", 431, "headers", bounds.headers)
+    if size > bounds.header_bytes:
+        raise _too_long("headers", 431, "The headers are", size, bounds.header_bytes)
+    path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+    syntax.check_controls(path, query)
+    if len(path) > bounds.path_bytes:
+        raise _too_long("path", 414, "The path is", len(path), bounds.path_bytes)
+    if len(query) > bounds.query_bytes:
+        raise _too_long("query", 414, "The query is", len(query), bounds.query_bytes)
+
+
+def _admit_body(environ: Environ, bounds: Bounds) -> None:
+    """Judge the declared length and coding of the body; meter what is not declared."""
+    declared = environ.get("CONTENT_LENGTH") or ""
+    coding = environ.get("HTTP_TRANSFER_ENCODING")
+    if coding is not None:
+        _check_framing(coding, declared)
+    length = _length(declared) if declared else None
+    if length is not None and length > bounds.body_bytes:
+        raise _too_long("body", 413, "The body is", length, bounds.body_bytes)
+    if bounds.strict and length != 0 and "HTTP_CONTENT_ENCODING" in environ:
+        syntax.check_content_encoding(environ["HTTP_CONTENT_ENCODING"])
+    if length != 0:
+        meter(environ, length, bounds.body_bytes, bounds.fields, bounds.strict)
+
+
+def _length(declared: str) -> int:
+    """Return the Content-Length, or raise: digits only, one value.
+
+    SPEC: RFC 9112 section 6.3. Servers join doubled headers with a comma.
+    """
+    if not (declared.isascii() and declared.isdigit()):
+        raise RequestFault(
+            400,
+            "gate.length.malformed",
+            f"Content-Length is not a number of bytes: {syntax.quoted(declared)}.",
+            hint="Send one Content-Length of digits only, or chunked transfer coding.",
+        )
+    return int(declared[:LENGTH_DIGITS]) if len(declared) <= LENGTH_DIGITS else 10**LENGTH_DIGITS
+
+
+def _check_framing(coding: str, declared: str) -> None:
+    """Raise when the end of the body can be read in two ways (request smuggling).
+
+    SPEC: RFC 9112 section 6.1: both headers together ought to be an error.
+    """
+    if declared:
+        raise RequestFault(
+            400,
+            "gate.framing.ambiguous",
+            "The request has Content-Length and Transfer-Encoding; its end is ambiguous.",
+            hint="Send one of the two.",
+        )
+    if coding.strip().lower() != "chunked":
+        raise RequestFault(
+            400,
+            "gate.framing.coding",
+            f"Transfer-Encoding {syntax.quoted(coding)} is not understood.",
+            hint="Use chunked, alone, or send a Content-Length.",
+        )
+
+
+def _too_many(part: str, status: int, what: str, limit: int) -> RequestFault:
+    return RequestFault(
+        status,
+        f"gate.{part}.many",
+        f"The request has more than {limit} {what}.",
+        hint="Send fewer, or split the request.",
+    )
+
+
+def _too_long(part: str, status: int, what: str, size: int, limit: int) -> RequestFault:
+    return RequestFault(
+        status,
+        f"gate.{part}.long",
+        f"{what} {syntax.human(size)} long; {syntax.human(limit)} are accepted.",
+        hint="Send less, or split the request.",
+    )
