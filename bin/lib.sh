@@ -2,12 +2,12 @@
 #
 #   find_python  ->  make_venv  ->  install  ->  $VENV/bin/... is ready
 #
-# Sets ROOT (this checkout) and VENV (its environment). With CARBOY_VENV set, that
+# Sets ROOT (this checkout) and VENV (its environment). With SETUP_VENV set, that
 # environment is used as it is and nothing is installed: only this checkout's src is
 # put in front of it.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-VENV=${CARBOY_VENV:-$ROOT/.venv}
+VENV=${SETUP_VENV:-$ROOT/.venv}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 say() { printf '%s\n' "$*" >&2; }
@@ -24,12 +24,12 @@ can_make_venv() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
 # The newest Python that works and can make an environment, else the newest that works.
 find_python() {
   local name first=""
-  for name in ${CARBOY_PYTHON:-python3.13 python3.12 python3.11 python3}; do
+  for name in ${SETUP_PYTHON:-python3.13 python3.12 python3.11 python3}; do
     python_works "$name" || continue
     first=${first:-$name}
     if can_make_venv "$name"; then echo "$name"; return; fi
   done
-  [ -n "$first" ] || die "Carboy needs Python 3.11 or newer; none of ${CARBOY_PYTHON:-python3.13, 3.12, 3.11, python3} runs." \
+  [ -n "$first" ] || die "Carboy needs Python 3.11 or newer; none of ${SETUP_PYTHON:-python3.13, 3.12, 3.11, python3} runs." \
     "On Debian or Ubuntu: apt-get install python3 python3-venv"
   echo "$first"
 }
@@ -84,7 +84,7 @@ install() { # install DIRECTORY WHAT
 # One set-up at a time: two terminals may start bin/test and bin/demo together.
 set_up() { # set_up WHAT
   mkdir -p "$ROOT/.cache"
-  if [ -n "${CARBOY_VENV:-}" ]; then
+  if [ -n "${SETUP_VENV:-}" ]; then
     export PYTHONPATH="$ROOT/src${PYTHONPATH:+:$PYTHONPATH}"
     return
   fi
