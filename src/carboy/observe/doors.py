@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
 
 from carboy.base.errors import SetupError
-
-if TYPE_CHECKING:
-    from werkzeug.wrappers import Response
 
 __all__ = ["DOOR", "Doors", "Peers", "is_local"]
 
@@ -38,7 +36,7 @@ _FORWARDED = (
     "HTTP_VIA",
 )
 
-Door = Callable[[Any], "Response | None"]
+Door = Callable[[Any], Response | None]
 """Given the WSGI environ, the answer; None lets the application answer."""
 
 
@@ -78,9 +76,9 @@ class Doors:
             return
         environ[DOOR] = environ["PATH_INFO"]
         if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
-            raise MethodNotAllowed(["GET", "HEAD"])
+            response = Response("Use GET or HEAD.\n", 405, {"Allow": "GET, HEAD"})
         response.headers["Cache-Control"] = "no-store"
-        raise HTTPException(response=response)
+        raise HTTPException(response=response)  # without a code: no error handler sees it
 
 
 class Peers:

@@ -26,7 +26,6 @@ Probe = Callable[[], str | None]
 
 KEEP_S = 1.0  # seconds an outcome is kept; with LIMIT_S it bounds how late a flip shows
 LIMIT_S = 2.0  # seconds a probe may take
-LOOK_S = 0.25  # seconds between two looks at the drain flag on the request path
 
 
 class Drain:
@@ -37,20 +36,10 @@ class Drain:
 
     def __init__(self, directory: Path | None) -> None:
         self._flag = None if directory is None else str(directory / "draining")
-        self._look_at = 0.0
-        self._last = False
 
     def now(self) -> bool:
         """Tell whether this instance is to get no more traffic; one stat."""
         return self._flag is not None and os.path.exists(self._flag)
-
-    def lately(self, ticks_s: float) -> bool:
-        """Tell the same, looking at most every `LOOK_S`. ticks_s: monotonic now."""
-        # PERF: one comparison on most requests; a stat is 1.5 us.
-        if ticks_s >= self._look_at:
-            self._last = self.now()
-            self._look_at = ticks_s + LOOK_S
-        return self._last
 
 
 class Readiness:

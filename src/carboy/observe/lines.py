@@ -28,7 +28,7 @@ from carboy.observe.doors import DOOR
 if TYPE_CHECKING:
     from carboy.observe.sink import Sink
 
-__all__ = ["METHODS", "NOTE", "RequestLines", "escaped", "path_text"]
+__all__ = ["METHODS", "NOTE", "RequestLines", "escaped", "fragment", "path_text"]
 
 PATH_CHARS = 1024  # of the escaped path; PIPE_BUF is 4,096 for the whole line
 NAME_CHARS = 256  # of the escaped route and of the escaped endpoint
@@ -46,44 +46,44 @@ _COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}  # by hu
 
 
 class RequestLines:
-    """Writes one line per finished request to a sink.
+    """Writes one line per finished request to a sink; silent before `set()`."""
 
-    text: readable lines for a person instead of JSON. colour: with ANSI colours.
-    floor: the lowest status that is written; 0 writes all.
-    doors: whether health checks and scrapes get a line too.
-    write: called with (ctx, status, seconds, size) when an answer is done; the
-    lane carries what `fragment()` made under `NOTE`, or None for no match.
-    """
+    SILENT = 1000  # above every status
 
-    def __init__(
+    def __init__(self) -> None:
+        self.sink: Sink | None = None
+        self.floor = self.SILENT
+        self._second = (0, "")
+        self._remotes: dict[str, str] = {}
+
+    def set(
         self,
         sink: Sink,
         *,
         text: bool = False,
         colour: bool = False,
-        floor: int = 0,
         doors: bool = False,
+        floor: int = 0,
     ) -> None:
-        self.sink = sink
-        self.floor = floor
-        self.colour = colour
-        self.doors = doors
-        self.write = self._write_text if text else self._write_json
-        self._second = (0, "")
-        self._remotes: dict[str, str] = {}
+        """Say where lines go and what they look like.
 
-    @staticmethod
-    def fragment(pattern: str, endpoint: str | None) -> str:
-        """Return the part of the line that is the same for every request of a route."""
-        name = "null" if endpoint is None else f'"{escaped(endpoint, NAME_CHARS)}"'
-        return f'"route":"{escaped(pattern, NAME_CHARS)}","endpoint":{name},"status":'
+        text: readable lines for a person instead of JSON. colour: with ANSI colours.
+        doors: a line for health checks and scrapes too.
+        floor: the lowest status that gets a line; `SILENT` for none.
+        """
+        self.sink, self.floor = sink, floor
+        self._text, self._colour, self._doors = text, colour, doors
 
-    def _write_json(self, ctx: Any, status: int, seconds: float, size: int) -> None:
-        """Write the line as JSON."""
+    def write(self, ctx: Any, status: int, seconds: float, size: int) -> None:
+        """Write the line of a finished request. size: bytes of the body, -1 unknown."""
         # PERF: one f-string and one write; json.dumps of the same line is 5 x.
         environ = ctx.environ
-        fragment = ctx.lane.notes[NOTE] or self._fragment_without_lane(environ)
-        if status < self.floor or not fragment:
+        route = ctx.lane.notes.get(NOTE) or self._fragment(ctx.lane, environ)
+        sink = self.sink
+        if status < self.floor or not route or sink is None:
+            return
+        if self._text:
+            sink.write(self._readable(environ, status, seconds, size))
             return
         now = clock.now_s()
         second, stamp = self._second
@@ -99,37 +99,37 @@ class RequestLines:
         more = ""
         if "HTTP_TRACEPARENT" in environ or status >= 400:
             more = _more(ctx, environ, status)
-        self.sink.write(
+        sink.write(
             f'{stamp}{int((now - second) * 1000):03d}Z",'
             f'"level":"{"error" if status >= 500 else "info"}","event":"request",'
             f'"id":"{environ.get("carboy.id", "")}","method":"{method}","path":"{path}",'
-            f'{fragment}{status},"ms":{seconds * 1000:.3f},'
+            f'{route}{status},"ms":{seconds * 1000:.3f},'
             f'"bytes":{size if size >= 0 else "null"},'
             f'"remote":"{self._remotes.get(remote) or self._remember(remote)}"{more}}}\n'.encode()
         )
 
-    def _write_text(self, ctx: Any, status: int, seconds: float, size: int) -> None:
-        """Write the line for a person: time, method, path, status, duration, size, id."""
-        environ = ctx.environ
-        if status < self.floor or (DOOR in environ and not self.doors):
-            return
+    def _readable(self, environ: dict[str, Any], status: int, seconds: float, size: int) -> bytes:
+        """Return the line for a person: time, status, method, path, duration, size, id."""
         at = time.strftime("%H:%M:%S", time.localtime(clock.now_s()))
         method = escaped(environ.get("REQUEST_METHOD", ""), 24)
         path = escaped(path_text(environ.get("PATH_INFO", "")))
         body = f"{size:,} B" if size >= 0 else "?"
         tail = f"{seconds * 1000:.1f} ms  {body}  {environ.get('carboy.id', '')}"
         code = str(status)
-        if self.colour:
+        if self._colour:
             code = f"{_BOLD}{_COLOURS.get(status // 100, '')}{code}{_RESET}"
             at, tail = f"{_DIM}{at}{_RESET}", f"{_DIM}{tail}{_RESET}"
-        self.sink.write(f"{at}  {code}  {method} {path}  {tail}\n".encode())
+        return f"{at}  {code}  {method} {path}  {tail}\n".encode()
 
-    def _fragment_without_lane(self, environ: dict[str, Any]) -> str:
+    def _fragment(self, lane: Any, environ: dict[str, Any]) -> str:
         """Return the fragment of a door, of no route, or "" when no line is wanted."""
+        if lane.pattern != "-":  # an automatic OPTIONS answer, made after the seal
+            made: str = lane.notes.setdefault(NOTE, fragment(lane.pattern, lane.endpoint))
+            return made
         door = environ.get(DOOR)
         if door is None:
             return NO_ROUTE
-        return self.fragment(door, None) if self.doors else ""
+        return fragment(door, None) if self._doors else ""
 
     def _turn(self, second: int) -> tuple[int, str]:
         """Return and keep the beginning of every line in *second*."""
@@ -143,6 +143,12 @@ class RequestLines:
             self._remotes.clear()
         safe = self._remotes[remote] = escaped(remote, 64)
         return safe
+
+
+def fragment(pattern: str, endpoint: str | None) -> str:
+    """Return the part of the line that is the same for every request of a route."""
+    name = "null" if endpoint is None else f'"{escaped(endpoint, NAME_CHARS)}"'
+    return f'"route":"{escaped(pattern, NAME_CHARS)}","endpoint":{name},"status":'
 
 
 def escaped(text: str, limit: int = PATH_CHARS) -> str:
@@ -193,7 +199,7 @@ def _reason(error: Any, status: int) -> str | None:
     if isinstance(code, str):
         return code
     cause = getattr(error, "original_exception", None) or error
-    if cause is None or status < 500:
+    if cause is None or status < 500 or getattr(cause, "response", None) is not None:
         return None
     kind = type(cause)
     return f"{kind.__module__}.{kind.__qualname__}"

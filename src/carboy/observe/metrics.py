@@ -65,7 +65,7 @@ class RequestMetrics:
         # own counters and histogram take 6 us for the same.
         lane = ctx.lane
         key = (ctx.environ.get("REQUEST_METHOD", ""), status)
-        place = lane.notes[NOTE].get(key)
+        place = lane.notes.get(NOTE, _NO_CACHE).get(key)
         if place is None:
             place = self._find(lane, ctx.environ, key)
         number, base = place
@@ -91,7 +91,9 @@ class RequestMetrics:
             self.store.row(("requests", name, route, code), 1),
             self.store.row(("seconds", name, route), _WIDTH),
         )
-        table = lane.notes[NOTE]
+        table = lane.notes.get(NOTE)
+        if table is None:  # an automatic OPTIONS answer, made after the seal
+            table = lane.notes[NOTE] = self.table(lane.pattern)
         if table is not _NO_CACHE and name == method and code != "other":
             table[key] = place
         return place

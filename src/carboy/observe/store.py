@@ -36,7 +36,8 @@ Row = tuple[Key, tuple[float, ...]]
 
 MAGIC = b"carboym1"
 HEAD = 16  # bytes before the first row
-CAPACITY = 4 << 20  # bytes; the file is sparse, only what is used takes room
+CAPACITY = 4 << 20  # bytes mapped; about 15,000 routes and methods
+CHUNK = 64 << 10  # bytes of disk taken at a time: touching a hole of a full disk kills (SIGBUS)
 MANY_DEAD = 8  # files of dead workers that are worth folding into one
 
 _KEEPER = "metrics.lock"  # shared by readers, exclusive while files are folded
@@ -94,6 +95,7 @@ class Store:
         self._rows: dict[Key, int] = {}
         self._buffer: mmap.mmap | bytearray = bytearray()
         self._used = 0
+        self._reserved = 0
         self._file = -1
 
     def _append(self, key: Key, width: int) -> int:
@@ -102,7 +104,7 @@ class Store:
         name = json.dumps(key).encode()
         name += b" " * (-len(name) % 8)
         end = self._used + 8 + len(name) + 8 * width
-        if end > self.capacity:
+        if end > self.capacity or not self._reserve(end):
             self.full += 1
             return -1
         struct.pack_into("=II", self._buffer, self._used, len(name), width)
@@ -112,24 +114,39 @@ class Store:
         struct.pack_into("=Q", self._buffer, 8, end)
         return index
 
+    def _reserve(self, end: int) -> bool:
+        """Tell whether there is room on the disk up to *end*, taking it when needed."""
+        if self._file < 0 or end <= self._reserved:
+            return True
+        try:
+            os.posix_fallocate(self._file, 0, min(self.capacity, end + CHUNK))
+        except OSError:
+            return False
+        self._reserved = min(self.capacity, end + CHUNK)
+        return True
+
     def _open(self) -> None:
-        self._buffer = self._map() if self.directory else bytearray(self.capacity)
+        self._buffer = self._map(self.directory) if self.directory else bytearray(self.capacity)
         self.values = memoryview(self._buffer).cast("B").cast("d")
         self._used = HEAD
         self._buffer[:8] = MAGIC
         struct.pack_into("=Q", self._buffer, 8, HEAD)
 
-    def _map(self) -> mmap.mmap | bytearray:
+    def _map(self, directory: Path) -> mmap.mmap | bytearray:
         """Return this process's file, mapped; memory when it cannot be made."""
         name = f"metrics-{os.getpid()}-{secrets.token_hex(4)}.bin"
-        assert self.directory is not None
         try:
-            self._file = os.open(self.directory / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            self._file = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX)
             os.ftruncate(self._file, self.capacity)
-            return mmap.mmap(self._file, self.capacity)
-        except OSError:  # a full disk costs the other workers' view, not this request
-            return bytearray(self.capacity)
+            if self._reserve(HEAD):
+                return mmap.mmap(self._file, self.capacity)
+        except OSError:
+            pass  # a full disk costs the other workers' view, not this request
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        return bytearray(self.capacity)
 
 
 def read_all(directory: Path) -> list[Row]:
