@@ -12,6 +12,7 @@ may override them as on Flask (seam.py notices).
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -90,6 +91,7 @@ class Carboy(Flask):
                 hint=f"This release knows: {', '.join(DEFAULTS)}.",
             )
         self._sealing = threading.RLock()
+        self._touch = _toucher(weakref.ref(self))
         self.defaults = defaults
         self.stages: list[Stage] = []
         self.admissions: list[Stage] = []
@@ -97,7 +99,7 @@ class Carboy(Flask):
         self.json_guards: list[Callable[[Any], None]] = []
         self.batteries = {battery.name: battery for battery in resolve(batteries)}
         super().__init__(import_name, *args, **kwargs)
-        self.config.on_change = self._unseal
+        self.config.on_change = self._touch
         self._start()
 
     def _start(self) -> None:
@@ -111,7 +113,7 @@ class Carboy(Flask):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in seam.WATCHED:
-            value = seam.watch(name, value, self._unseal)
+            value = seam.watch(name, value, self._touch)
             self._unseal()
         object.__setattr__(self, name, value)
 
@@ -264,7 +266,7 @@ class Carboy(Flask):
         def declare(function: Any) -> Any:
             before = adapt_before(function, self.ensure_sync) if way_in else None
             after = None if way_in else adapt_after(function, self.ensure_sync)
-            named: str = name or getattr(function, "__name__", "stage")
+            named = str(name or getattr(function, "__name__", "stage"))
             if named == "<lambda>":
                 named = f"stage{len(self.stages)}"
             stage = Stage(named, before, after, on, _names(under), _names(over), place(function))
@@ -289,7 +291,7 @@ class Carboy(Flask):
         try:
             super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
         except AssertionError as error:
-            name: str = endpoint or getattr(view_func, "__name__", "")
+            name = str(endpoint or getattr(view_func, "__name__", ""))
             first = self.view_functions.get(name)
             if not self.batteries or first in (None, view_func):
                 raise
@@ -345,6 +347,17 @@ class Blueprint(flask.Blueprint):
             return function
 
         return declare if function is None else declare(function)
+
+
+def _toucher(ref: weakref.ref[Carboy]) -> Callable[[], None]:
+    """Return what unseals the application; weak, so that it makes no cycle."""
+
+    def touch() -> None:
+        app = ref()
+        if app is not None:
+            app._unseal()
+
+    return touch
 
 
 def _names(names: Names) -> tuple[str, ...]:

@@ -99,6 +99,9 @@ def match(plan: Plan, ctx: Any) -> Any:
     lane, ctx.args = hit
     ctx.lane = lane
     ctx.rule = lane.rule
+    request = ctx.__dict__.get("request")
+    if request is not None:  # opening a session may have made it
+        request.url_rule, request.view_args = ctx.rule, ctx.args
     return lane
 
 

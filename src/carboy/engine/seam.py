@@ -20,8 +20,7 @@ from typing import Any
 import flask.app
 import flask.sansio.app
 from flask import Flask
-from flask.globals import _cv_app as cv_app
-from flask.globals import _cv_request as cv_request
+from flask.globals import _cv_app as cv_app, _cv_request as cv_request
 from werkzeug._internal import _get_environ
 from werkzeug.datastructures import Headers
 from werkzeug.routing import Map
@@ -183,7 +182,8 @@ class HookTable(defaultdict[Any, Any]):
             self[name] = hooks
 
     def __setitem__(self, name: Any, hooks: Any) -> None:
-        super().__setitem__(name, HookList(self.touch, hooks))
+        watched = hooks if isinstance(hooks, HookList) else HookList(self.touch, hooks)
+        super().__setitem__(name, watched)
         self.touch()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -206,14 +206,17 @@ class ViewTable(dict[str, Any]):
 def _announce(kind: type[Any], names: Iterable[str]) -> None:
     """Make each mutator *names* of *kind* call `touch()` after its work."""
     for name in names:
+        setattr(kind, name, _announcing(name, getattr(kind, name)))
 
-        def mutate(self: Any, *args: Any, _inner: Any = getattr(kind, name), **kw: Any) -> Any:
-            result = _inner(self, *args, **kw)
-            self.touch()
-            return result
 
-        mutate.__name__ = name
-        setattr(kind, name, mutate)
+def _announcing(name: str, inner: Any) -> Any:
+    def mutate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = inner(self, *args, **kwargs)
+        self.touch()
+        return result
+
+    mutate.__name__ = name
+    return mutate
 
 
 _LIST = ("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse")
