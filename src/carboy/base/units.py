@@ -96,7 +96,7 @@ def show_duration(seconds: float) -> str:
     ('90 min', '250 ms', '1 day')
     """
     for unit, factor in reversed(SECONDS.items()):
-        count = int(Decimal(seconds) / factor)
+        count = int(Decimal(repr(seconds)) / factor)  # repr: 0.009 is meant, not its float
         if count and float(count * factor) == seconds:
             return "1 day" if (count, unit) == (1, "days") else f"{count} {unit}"
     return f"{seconds:g} s" if float(f"{seconds:g}") == seconds else f"{seconds!r} s"
