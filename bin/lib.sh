@@ -75,9 +75,9 @@ install() { # install DIRECTORY WHAT
   [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint "$1" "$2")" ] && return
   if [ "$2" = runtime ] && [ "$(cat "$1/carboy-test.stamp" 2>/dev/null)" = "$(fingerprint "$1" test)" ]; then return; fi
   say "Installing what requirements/$2.txt names (once; later runs need no network)"
-  "$1/bin/python" -m pip install -q -r "$ROOT/requirements/build.txt" -r "$ROOT/requirements/$2.txt" \
+  "$1/bin/python" -m pip install -qq -r "$ROOT/requirements/build.txt" -r "$ROOT/requirements/$2.txt" \
     || die "pip could not install the requirements: see the lines above. Is the package index reachable?"
-  "$1/bin/python" -m pip install -q --no-deps --no-build-isolation -e "$ROOT"
+  "$1/bin/python" -m pip install -qq --no-deps --no-build-isolation -e "$ROOT"
   fingerprint "$1" "$2" >"$stamp"
 }
 
