@@ -36,7 +36,24 @@ def follow(plan: Any, ctx: Any, response: Any, body: Iterable[bytes]) -> Iterabl
         # The server may send the file by itself, if it gets the wrapper untouched.
         done(plan, ctx, status, response.content_length or -1)
         return body
+    size = _size_known(ctx, response, status)
+    if size is not None:  # closing it teaches nothing, and a test client may never do it
+        done(plan, ctx, status, size)
+        return body
     return _Followed(plan, ctx, status, body)
+
+
+def _size_known(ctx: Any, response: Any, status: int) -> int | None:
+    """Return the bytes of a whole body that Werkzeug is about to send, else None.
+
+    Flask turns an HTTPException into an iterator that has a length.
+    """
+    whole = response.is_sequence
+    size = response.calculate_content_length() if whole else response.content_length
+    if size is None or not (whole or ctx.error is not None):
+        return None
+    silent = ctx.environ.get("REQUEST_METHOD") == "HEAD" or status < 200 or status in (204, 304)
+    return 0 if silent else int(size)
 
 
 class _Followed:
