@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.routing.converters import ValidationError
+from werkzeug.routing.converters import IntegerConverter, ValidationError
 
 from carboy.engine.seam import State, match_root, passes_through
 
@@ -29,15 +29,28 @@ Target = tuple[Any, tuple[tuple[str, Callable[[str], Any] | None], ...]]
 
 _GIVE_UP: Any = object()  # the walk cannot say; Werkzeug decides
 
+TEXT = r"(?P<__werkzeug_0>[^/]{1,})\Z"  # <name>, as Werkzeug compiles it
+DIGITS = r"(?P<__werkzeug_0>\d+)\Z"  # <int:name>
+
+
+Way = tuple[Callable[[str], Any], bool, bool, "Node"]
+"""A dynamic transition: (test, whole, final, node after it).
+
+test: takes the text, says whether it fits. whole: the test is a yes or no about
+a single converter that fills the part; else it returns a match with groups.
+final: the text is all that remains of the path.
+"""
+
 
 class Node:
     """One state: how to go on from here, and what ends here."""
 
-    __slots__ = ("dynamic", "ends", "leaf", "odd", "slash", "static")
+    __slots__ = ("dynamic", "ends", "leaf", "odd", "only", "slash", "static")
 
     def __init__(self) -> None:
         self.static: dict[str, Node] = {}
-        self.dynamic: tuple[tuple[Callable[[str], re.Match[str] | None], bool, Node], ...] = ()
+        self.dynamic: tuple[Way, ...] = ()
+        self.only: Way | None = None  # the one dynamic way, when it is whole and not final
         self.leaf: dict[str, Target] = {}
         self.ends = False  # some rule ends here, whatever its methods
         self.slash = False  # the same path with a slash is a rule
@@ -85,8 +98,10 @@ class RouteTable:
         node.ends = bool(state.rules)
         node.slash = "" in state.static
         node.dynamic = tuple(
-            (_matcher(part), part.final, self._compile(after)) for part, after in state.dynamic
+            (*_test(part), part.final, self._compile(after)) for part, after in state.dynamic
         )
+        if len(node.dynamic) == 1 and node.dynamic[0][1:3] == (True, False):
+            node.only = node.dynamic[0]
         for method in {m for rule in state.rules for m in rule.methods or ()}:
             node.leaf[method] = self._target(state.rules, method)
         node.odd = any(rule.methods is None or rule.websocket for rule in state.rules)
@@ -97,18 +112,33 @@ class RouteTable:
         if rule.redirect_to is not None or rule.alias or rule.endpoint in self.defaults:
             return _GIVE_UP  # type: ignore[no-any-return]  # the sentinel stands in for a target
         converters = tuple(
-            (name, None if passes_through(converter) else converter.to_python)
+            (name, None if passes_through(converter) else _to_python(converter))
             for name, converter in rule._converters.items()
         )
         return self.lane_of(rule, method), converters
 
 
-def _matcher(part: Any) -> Callable[[str], re.Match[str] | None]:
-    """Return what tests one dynamic part; an odd one makes the walk give up."""
+def _test(part: Any) -> tuple[Callable[[str], Any], bool]:
+    """Return (test, whole) for one dynamic part; an odd one makes the walk give up.
+
+    PERF: the two commonest converters need no regular expression on ASCII text.
+    """
+    if part.content == TEXT and not part.suffixed:
+        return bool, True
+    if part.content == DIGITS and not part.suffixed:
+        return str.isdigit, True
     pattern = re.compile(part.content)
     ours = [name for name in pattern.groupindex if name.startswith("__werkzeug_")]
     plain = not part.suffixed and pattern.groups == len(ours)
-    return pattern.match if plain else _odd
+    return (pattern.match if plain else _odd), False
+
+
+def _to_python(converter: Any) -> Callable[[str], Any]:
+    """Return what converts the matched text; int itself for an int without limits."""
+    plain = type(converter) is IntegerConverter and not (
+        converter.fixed_digits or converter.min is not None or converter.max is not None
+    )
+    return int if plain and not converter.signed else converter.to_python
 
 
 def _odd(text: str) -> Any:
@@ -131,26 +161,49 @@ def _walk(node: Node, parts: list[str], i: int, n: int, method: str, values: lis
     *values* holds the matched texts of the way taken. The order of trying is
     Werkzeug's: static before dynamic, dynamic by weight, first success wins.
     """
-    if i == n:
-        if node.odd:
-            return _GIVE_UP
-        if method in node.leaf:
-            return node.leaf[method]
-        return _GIVE_UP if node.slash else None
+    while i < n and parts[i]:  # while there is one way at most, nothing is tried twice
+        part = parts[i]
+        after = node.static.get(part)
+        if not node.dynamic:
+            if after is None:
+                return None
+            node = after
+        elif after is None and node.only is not None:
+            test, _, _, node = node.only
+            if not test(part):
+                return None
+            values.append(part)
+        else:
+            return _fork(node, parts, i, n, method, values)
+        i += 1
+    return _end(node, method) if i == n else _fork(node, parts, i, n, method, values)
+
+
+def _end(node: Node, method: str) -> Any:
+    """Return what the path that ends here leads to."""
+    if node.odd:
+        return _GIVE_UP
+    if method in node.leaf:
+        return node.leaf[method]
+    return _GIVE_UP if node.slash else None
+
+
+def _fork(node: Node, parts: list[str], i: int, n: int, method: str, values: list[str]) -> Any:
+    """Try each way on from *node*, as `_walk` says."""
     part = parts[i]
     after = node.static.get(part)
     if after is not None:
         found = _walk(after, parts, i + 1, n, method, values)
         if found is not None:
             return found
-    for match, final, after in node.dynamic:
-        matched = match("/".join(parts[i:]) if final else part)
-        if matched is None:
+    for test, whole, final, after in node.dynamic:
+        matched = test("/".join(parts[i:]) if final else part)
+        if not matched:
             continue
         if matched is _GIVE_UP:
             return _GIVE_UP
         kept = len(values)
-        values.extend(matched.groups())
+        values.extend((part,) if whole else matched.groups())
         found = _walk(after, parts, n if final else i + 1, n, method, values)
         if found is not None:
             return found
