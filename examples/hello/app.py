@@ -1,7 +1,7 @@
 """Hello: a small site about glass vessels that uses each part of Carboy once.
 
-    carboy dev      while writing: reload, and a page that explains each error
-    carboy run      as in production
+carboy dev      while writing: reload, and a page that explains each error
+carboy run      as in production
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, NoReturn
 
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,10 +50,12 @@ VESSELS = [
 ]
 
 
+Litres = Annotated[float, Field(gt=0, le=1000)]
+
+
 @app.get("/")
-def home() -> str:
-    """Show the shelf, and the smallest vessel that holds what was asked for."""
-    litres = request.args.get("litres", type=float)
+def home(litres: Litres | None = None) -> str:
+    """Show the shelf, and the smallest vessel that holds ?litres=..., when asked."""
     found = smallest(litres) if litres else None
     return render_template("home.html", vessels=VESSELS, litres=litres, found=found)
 
@@ -71,8 +74,8 @@ def smallest(litres: float) -> Vessel | None:
     return next((each for each in VESSELS if each.litres >= litres), None)
 
 
-# JSON: a blueprint. Parameters are read from the query by their annotations; what is
-# returned becomes JSON.
+# JSON: a blueprint. Parameters come from the query by their annotations; what is returned
+# becomes JSON.
 
 
 @api.get("/vessels")
@@ -82,9 +85,16 @@ def vessels() -> list[Vessel]:
 
 
 @api.get("/fit")
-def fit(litres: float) -> Vessel:
-    """Return the smallest vessel that holds ?litres=...; a wrong number is answered 422."""
+def fit(litres: Litres) -> Vessel:
+    """Return the smallest vessel that holds so many litres; a wrong number is answered 422."""
     return smallest(litres) or abort(404, "The largest vessel here holds 54 litres.")
+
+
+@api.errorhandler(404)
+def not_on_the_shelf(error: HTTPException) -> ResponseReturnValue:
+    """Answer clients of the API with a problem document, not with a page."""
+    problem = {"title": "Not found", "status": 404, "detail": error.description}
+    return problem, 404, {"Content-Type": "application/problem+json"}
 
 
 # A form: the rules are stated once, and what was typed is shown again with what to do.
@@ -204,7 +214,7 @@ def vessels_csv() -> ResponseReturnValue:
 
 
 @app.get("/spill")
-def spill() -> None:
+def spill() -> NoReturn:
     """Break on purpose: in development the explaining page, in production the clean one."""
     raise RuntimeError("The carboy was dropped.")
 
