@@ -4,7 +4,7 @@
     TERM: flag `draining` (readiness 503) -> lame duck -> door shut -> server TERM
           -> requests finish -> exit 0         a second signal stops at once
 
-The parent imports neither Flask nor the application. It opens the socket, so
+The parent imports neither Flask nor the application. It opens the sockets, so
 nothing is refused while workers start or are replaced, and starts the server in
 a session of its own, so that Ctrl-C reaches the parent alone.
 """
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,7 +30,7 @@ from carboy.base.checks import ERROR, Finding
 from carboy.base.errors import SetupError
 from carboy.cli import preflight
 from carboy.cli.environ import scrub
-from carboy.cli.listener import address, open_listener, shut_door
+from carboy.cli.listener import address, open_listeners, shut_door
 from carboy.cli.plan import Plan
 from carboy.cli.serve import READY
 
@@ -50,11 +50,8 @@ def launch(plan: Plan) -> int:
     with Signals() as signals, _runtime_folder() as runtime:
         environ = {**scrub(os.environ), **_places(runtime)}
         _refuse_faults(plan, runtime, environ)
-        listener = open_listener(
-            plan.host, plan.port, backlog=plan.backlog, search=plan.port_search
-        )
-        with listener, _server(plan, listener, environ) as server:
-            return _watch(plan, server, listener, runtime, signals)
+        with _listeners(plan) as listeners, _server(plan, listeners, environ) as server:
+            return _watch(plan, server, listeners, runtime, signals)
 
 
 class Signals:
@@ -149,15 +146,15 @@ def _refuse(plan: Plan, errors: list[Finding]) -> None:
 
 
 def _python(
-    module: str, arguments: list[str], environ: dict[str, str], *, fd: int | None = None
+    module: str, arguments: list[str], environ: dict[str, str], *, fds: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
     """Start one of our modules; -P keeps files of the current folder from shadowing ours."""
     return subprocess.Popen(
         [sys.executable, "-P", "-m", f"carboy.cli.{module}", *arguments],
         env=environ,
-        pass_fds=() if fd is None else (fd,),
+        pass_fds=fds,
         stdin=subprocess.DEVNULL,
-        start_new_session=fd is not None,
+        start_new_session=bool(fds),
     )
 
 
@@ -165,12 +162,26 @@ def _python(
 
 
 @contextlib.contextmanager
+def _listeners(plan: Plan) -> Iterator[list[socket.socket]]:
+    """Open one socket per Granian worker; gunicorn's workers take turns on one."""
+    listeners = open_listeners(
+        plan.host, plan.port, count=plan.workers if plan.server == "granian" else 1,
+        backlog=plan.backlog, search=plan.port_search,
+    )
+    try:
+        yield listeners
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+@contextlib.contextmanager
 def _server(
-    plan: Plan, listener: socket.socket, environ: dict[str, str]
+    plan: Plan, listeners: list[socket.socket], environ: dict[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the server process; whatever happens, none of its processes is left."""
-    fd = listener.fileno()
-    server = _python("serve", [plan.to_json(), str(fd)], environ, fd=fd)
+    fds = [listener.fileno() for listener in listeners]
+    server = _python("serve", [plan.to_json(), *map(str, fds)], environ, fds=fds)
     try:
         yield server
     finally:
@@ -185,16 +196,16 @@ def _kill(server: subprocess.Popen[bytes]) -> None:
 
 
 def _watch(
-    plan: Plan, server: subprocess.Popen[bytes], listener: socket.socket, runtime: Path,
+    plan: Plan, server: subprocess.Popen[bytes], listeners: list[socket.socket], runtime: Path,
     signals: Signals,
 ) -> int:
     stop = _wait_ready(plan, server, runtime, signals)
     if stop is None and server.poll() is None:
-        print(_greeting(plan, listener), flush=True)
+        print(_greeting(plan, listeners[0]), flush=True)
         stop = _wait_stop(server, signals)
     if stop is None:
         raise _ended(server)
-    return _drain(plan, server, listener, runtime, signals, stop)
+    return _drain(plan, server, listeners, runtime, signals, stop)
 
 
 def _wait_ready(
@@ -245,7 +256,7 @@ def _ended(server: subprocess.Popen[bytes]) -> SetupError:
 
 
 def _drain(
-    plan: Plan, server: subprocess.Popen[bytes], listener: socket.socket, runtime: Path,
+    plan: Plan, server: subprocess.Popen[bytes], listeners: list[socket.socket], runtime: Path,
     signals: Signals, stop: int,
 ) -> int:
     """Stop so that no request is lost. Always returns 0: being stopped is no failure."""
@@ -257,11 +268,16 @@ def _drain(
             os.kill(pid, signal.SIGUSR1)  # responses close their connections from here on
     if signals.stop_within(wait_s):
         return _at_once()
-    shut_door(listener)
+    for listener in listeners:
+        shut_door(listener)
     if signals.stop_within(SETTLE_S):
         return _at_once()
     server.send_signal(signal.SIGTERM)
-    listener.close()
+    if signals.stop_within(SETTLE_S):
+        return _at_once()
+    for listener in listeners:  # nobody accepts now: refuse instead of keeping people waiting
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
     return _await_end(plan, server, signals)
 
 

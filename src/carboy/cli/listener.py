@@ -1,6 +1,6 @@
-"""The listening socket: opened before anything starts, shut without losing anyone.
+"""The listening sockets: opened before anything starts, shut without losing anyone.
 
-    open_listener()   bind, or say why not        host, port, search
+    open_listeners()  bind, or say why not        host, port, search
     shut_door()       refuse new connections while those that wait are still served
 """
 
@@ -14,22 +14,26 @@ import sys
 
 from carboy.base.errors import SetupError
 
-__all__ = ["address", "open_listener", "shut_door"]
+__all__ = ["address", "open_listeners", "shut_door"]
 
 SEARCHED_PORTS = 100
 SO_ATTACH_FILTER = 26  # <asm-generic/socket.h>; not in Python's socket module
 
 
-def open_listener(host: str, port: int, *, backlog: int, search: bool = False) -> socket.socket:
-    """Return a listening TCP socket on *host* and *port*.
+def open_listeners(
+    host: str, port: int, *, count: int, backlog: int, search: bool = False
+) -> list[socket.socket]:
+    """Return *count* listening TCP sockets that share *host* and one port.
 
-    port: 0 takes any free one. search: take the next free port when it is taken.
+    With several, Linux deals connections to them evenly (SO_REUSEPORT); other
+    systems get one. port: 0 takes any free one. search: take the next free port
+    when it is taken.
     Raises SetupError: run.port.taken, run.port.forbidden or run.host.unknown.
     """
     last = min(port + SEARCHED_PORTS, 65_535) if search and port else port
     for candidate in range(port, last + 1):
         try:
-            return _listen(host, candidate, backlog)
+            return _listen(host, candidate, count if sys.platform == "linux" else 1, backlog)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or candidate == last:
                 raise _letter(host, candidate, error) from error
@@ -73,13 +77,29 @@ def shut_door(listener: socket.socket) -> bool:
     return True
 
 
-def _listen(host: str, port: int, backlog: int) -> socket.socket:
+def _listen(host: str, port: int, count: int, backlog: int) -> list[socket.socket]:
+    """Open the sockets, all or none."""
+    first = _bind(host, port, shared=False)
+    if count == 1:
+        first.listen(backlog)
+        return [first]
+    # A shared port does not conflict with someone else's sharing; the first, plain one did.
+    port = first.getsockname()[1]
+    first.close()
+    listeners = [_bind(host, port, shared=True) for _ in range(count)]
+    for listener in listeners:
+        listener.listen(backlog)
+    return listeners
+
+
+def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
-        listener.listen(backlog)
     except BaseException:
         listener.close()
         raise

@@ -1,11 +1,11 @@
 """The server process: Granian or gunicorn on a socket that the launcher opened.
 
-    python -m carboy.cli.serve PLAN FD
+    python -m carboy.cli.serve PLAN FD...
         granian: main process, forks workers     each worker: enter()
         gunicorn: arbiter, forks workers         each worker: enter()
 
-Both servers share one listening socket, so a worker that is replaced leaves its
-waiting connections to the others instead of resetting them.
+The launcher keeps the listening sockets open, so a worker that is replaced leaves
+its waiting connections to its successor instead of resetting them.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ LIFETIME_SPREAD = 0.1  # of the lifetime: replicas started together do not resta
 PR_SET_PDEATHSIG = 1
 
 
-def main(plan_json: str, fd: int) -> None:
+def main(plan_json: str, fds: list[int]) -> None:
     """Serve until told to stop. Raises what the server raises."""
     _die_with_parent()
     plan = Plan.from_json(plan_json)
-    {"granian": _granian, "gunicorn": _gunicorn}[plan.server](plan, fd)
+    {"granian": _granian, "gunicorn": _gunicorn}[plan.server](plan, fds)
 
 
 def enter(plan: Plan) -> Flask:
@@ -73,34 +73,15 @@ def _die_with_parent() -> None:
 # -- Granian --
 
 
-def _granian(plan: Plan, fd: int) -> None:
+def _granian(plan: Plan, fds: list[int]) -> None:
     import multiprocessing
 
     from granian.constants import Interfaces
-    from granian.log import LOGGING_CONFIG, LogLevels
-    from granian.net import SocketHolder
-    from granian.server.mp import MPServer
+    from granian.log import LogLevels
 
-    class SharedSocketServer(MPServer):
-        """Granian on one inherited socket, as it does itself outside Linux.
-
-        Its Linux way (SO_REUSEPORT) gives every worker its own queue, and the
-        kernel resets what waits in the queue of a worker that is replaced.
-        """
-
-        def _init_shared_socket(self) -> None:
-            self._ssp, self._sfd = None, fd
-            self._shd = SocketHolder(fd, False, plan.backlog)
-            self._sso = socket.socket(fileno=fd)
-            self._sso.set_inheritable(True)
-
-    multiprocessing.set_start_method("fork")  # workers inherit the socket
+    multiprocessing.set_start_method("fork")  # workers inherit the sockets
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # meant for workers
-    handlers = {
-        name: {**handler, "stream": "ext://sys.stderr"}
-        for name, handler in LOGGING_CONFIG["handlers"].items()
-    }
-    SharedSocketServer(
+    server = _granian_class(plan, fds)(
         plan.path,
         interface=Interfaces.WSGI,
         address=plan.host,
@@ -110,11 +91,43 @@ def _granian(plan: Plan, fd: int) -> None:
         backlog=plan.backlog,
         websockets=False,
         log_level=LogLevels.error,
-        log_dictconfig={"handlers": handlers},
+        log_dictconfig=_granian_logs(),
         respawn_failed_workers=True,
         workers_lifetime=int(max(60, lifetime_s(plan))) if plan.recycle_s else None,
         workers_kill_timeout=max(1, round(plan.drain_s)),
-    ).serve(target_loader=_granian_worker(plan), wrap_loader=False)
+    )
+    server.serve(target_loader=_granian_worker(plan), wrap_loader=False)
+
+
+def _granian_class(plan: Plan, fds: list[int]) -> Any:
+    """Return Granian's server on inherited sockets, one per worker.
+
+    Granian's own way on Linux lets each worker open its socket (SO_REUSEPORT):
+    when a worker is replaced, the kernel resets the connections in its queue.
+    One socket for all is no better: a burst of connections goes to one worker.
+    """
+    from granian.net import SocketHolder
+    from granian.server.mp import MPServer
+
+    class InheritingServer(MPServer):
+        def _init_shared_socket(self) -> None:
+            self._ssp = None
+            self._holders = [SocketHolder(fd, False, plan.backlog) for fd in fds]
+            self._sockets = [socket.socket(fileno=fd) for fd in fds]
+
+        def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
+            self._shd = self._holders[idx % len(fds)]
+            self._sso = self._sockets[idx % len(fds)]
+            return super()._spawn_worker(idx, target, callback_loader)
+
+    return InheritingServer
+
+
+def _granian_logs() -> dict[str, Any]:
+    from granian.log import LOGGING_CONFIG
+
+    handlers = LOGGING_CONFIG["handlers"].items()
+    return {"handlers": {name: {**one, "stream": "ext://sys.stderr"} for name, one in handlers}}
 
 
 def _granian_worker(plan: Plan) -> Callable[[], Any]:
@@ -165,12 +178,12 @@ def _close_connections_on_usr1() -> None:
 # -- gunicorn --
 
 
-def _gunicorn(plan: Plan, fd: int) -> None:
+def _gunicorn(plan: Plan, fds: list[int]) -> None:
     from gunicorn.app.base import BaseApplication
 
     class Application(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         def load_config(self) -> None:
-            for name, value in _gunicorn_settings(plan, fd).items():
+            for name, value in _gunicorn_settings(plan, fds).items():
                 self.cfg.set(name, value)
 
         def load(self) -> Flask:
@@ -179,9 +192,9 @@ def _gunicorn(plan: Plan, fd: int) -> None:
     Application().run()
 
 
-def _gunicorn_settings(plan: Plan, fd: int) -> dict[str, Any]:
+def _gunicorn_settings(plan: Plan, fds: list[int]) -> dict[str, Any]:
     return {
-        "bind": [f"fd://{fd}"],
+        "bind": [f"fd://{fd}" for fd in fds],
         "workers": plan.workers,
         "worker_class": "gthread",
         "threads": plan.threads,
@@ -192,15 +205,22 @@ def _gunicorn_settings(plan: Plan, fd: int) -> dict[str, Any]:
         "control_socket_disable": True,  # since 25.1 it listens in the home directory otherwise
         "worker_tmp_dir": os.environ["CARBOY_RUNTIME_DIR"],
         "post_worker_init": _gunicorn_worker(plan),
+        "pre_request": _close_when_draining,
     }
+
+
+_draining = threading.Event()
+
+
+def _close_when_draining(worker: Any, request: Any) -> None:
+    """Say "Connection: close" in the response. Closing after one that did not is a reset."""
+    if _draining.is_set():
+        request.force_close()
 
 
 def _gunicorn_worker(plan: Plan) -> Callable[[Any], None]:
     def started(worker: Any) -> None:
-        def close(*_: object) -> None:
-            worker.cfg.set("keepalive", 0)
-
-        signal.signal(signal.SIGUSR1, close)
+        signal.signal(signal.SIGUSR1, lambda *_: _draining.set())
         if plan.recycle_s:
             ending = (os.getpid(), signal.SIGTERM)
             timer = threading.Timer(lifetime_s(plan), os.kill, ending)
@@ -213,4 +233,4 @@ def _gunicorn_worker(plan: Plan) -> Callable[[Any], None]:
 
 if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], [int(fd) for fd in sys.argv[2:]])
