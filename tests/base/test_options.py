@@ -277,9 +277,14 @@ def test_document_writes_one_row_for_each_option():
     )
     assert table.splitlines()[2:] == [
         "| `ANOTHER` | one of a, b | unset | none | seal | Chooses a\\|b. |",
-        '| `EMPTY` | a list of names, such as "a, b" or ["a", "b"] | empty | none | seal | Lists. |',
-        '| `NAME` | a size such as "16 MB" or "16 MiB" (a bare number means bytes) | `16 MB` '
-        "| from 1 kB to 1 GB | seal | Does something. RFC 1. |",
+        (
+            '| `EMPTY` | a list of names, such as "a, b" or ["a", "b"] | empty | none | seal '
+            "| Lists. |"
+        ),
+        (
+            '| `NAME` | a size such as "16 MB" or "16 MiB" (a bare number means bytes) | `16 MB` '
+            "| from 1 kB to 1 GB | seal | Does something. RFC 1. |"
+        ),
     ]
 
 

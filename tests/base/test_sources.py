@@ -214,9 +214,12 @@ def test_message_for_a_file_that_is_not_there(root):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"a = '\xff'", "byte 5 is not UTF-8"), (b"#" * 1_000_001, "it is larger than 1,000,000 bytes")],
+    [
+        (b"a = '\xff'", "byte 5 is not UTF-8"),
+        (b"#" * 1_000_001, "it is larger than 1,000,000 bytes"),
+    ],
     ids=["latin-1", "huge"],
-)  # fmt: skip
+)
 def test_message_for_a_file_that_cannot_be_read(root, content, reason):
     """The reason comes with the name."""
     (root / "carboy.toml").write_bytes(content)

@@ -56,19 +56,36 @@ def test_size_tells_thousands_from_1024s(text, count):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "min", "-1 s", "1,5 h", "1 h 30 min", "1 month", "1 parsec", "nan", "inf", "1 MB",
-     "1__0 x", "0x10", "1e999 s", "٣ s", "1 s\x00", "1m"],
-)  # fmt: skip
+    [
+        "",
+        " ",
+        "min",
+        "-1 s",
+        "1,5 h",
+        "1 h 30 min",
+        "1 month",
+        "1 parsec",
+        "nan",
+        "inf",
+        "1 MB",
+        "1__0 x",
+        "0x10",
+        "1e999 s",
+        "٣ s",
+        "1 s\x00",
+        "1m",
+    ],
+)
 def test_what_is_no_duration_is_refused(text):
     """Nothing is guessed: "1m" could be a minute or a month."""
-    with pytest.raises(ValueError, match="is (not a number with a unit|too large)"):
+    with pytest.raises(ValueError, match=r"is (not a number with a unit|too large)"):
         duration(text)
 
 
 @pytest.mark.parametrize("text", ["16M", "16K", "1 bit", "-1", "1 s", "MB", "", "1e30 TB", "１ MB"])
 def test_what_is_no_size_is_refused(text):
     """ "16M" is 16,000,000 to some and 16,777,216 to others."""
-    with pytest.raises(ValueError, match="is (not a number with a unit|too large)"):
+    with pytest.raises(ValueError, match=r"is (not a number with a unit|too large)"):
         size(text)
 
 
@@ -110,8 +127,15 @@ def test_any_text_is_a_value_or_a_value_error(text):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0 s"), (1800, "30 min"), (5400, "90 min"), (86_400, "1 day"), (0.001, "1 ms"), (1.5, "1500 ms")],
-)  # fmt: skip
+    [
+        (0, "0 s"),
+        (1800, "30 min"),
+        (5400, "90 min"),
+        (86_400, "1 day"),
+        (0.001, "1 ms"),
+        (1.5, "1500 ms"),
+    ],
+)
 def test_a_duration_is_shown_in_the_largest_whole_unit(value, shown):
     """What people would have written."""
     assert show_duration(value) == shown
@@ -119,8 +143,15 @@ def test_a_duration_is_shown_in_the_largest_whole_unit(value, shown):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0 B"), (1000, "1 kB"), (1024, "1 KiB"), (16_000_000, "16 MB"), (2**24, "16 MiB"), (1025, "1025 B")],
-)  # fmt: skip
+    [
+        (0, "0 B"),
+        (1000, "1 kB"),
+        (1024, "1 KiB"),
+        (16_000_000, "16 MB"),
+        (2**24, "16 MiB"),
+        (1025, "1025 B"),
+    ],
+)
 def test_a_size_is_shown_with_the_shortest_number(value, shown):
     """Decimal or binary, whichever is shorter."""
     assert show_size(value) == shown

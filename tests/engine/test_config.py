@@ -111,8 +111,11 @@ def outcome(config, name, arguments):
     return "itself" if result is config else result
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))],
-                         ids=["copy", "deepcopy", "pickle"])  # fmt: skip
+@pytest.mark.parametrize(
+    "duplicate",
+    [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))],
+    ids=["copy", "deepcopy", "pickle"],
+)
 def test_it_copies_and_pickles_without_the_application(config, duplicate):
     """on_change is bound to the application and stays with the original."""
     config["MAX_BODY"] = "1 MB"
@@ -234,6 +237,9 @@ def test_flasks_own_keys_take_anything_in_code(config):
     config["DEBUG"] = "x"
     config["MAX_CONTENT_LENGTH"] = "16 MB"
     assert (config["DEBUG"], config["MAX_CONTENT_LENGTH"]) == ("x", "16 MB")
+    config.declare([Option("TRUSTED_HOSTS", Names, default=("a",), help="Answers these.")])
+    config["TRUSTED_HOSTS"] = "b"
+    assert config["TRUSTED_HOSTS"] == "b"
 
 
 def test_flasks_keys_are_all_known_with_flasks_defaults():
@@ -347,10 +353,12 @@ def test_flasks_keys_are_typed_on_the_way_in(config, monkeypatch, variable, text
 @given(
     st.dictionaries(
         st.from_regex(r"[A-Z]{1,3}(__[A-Za-z]{1,2}){0,2}", fullmatch=True),
-        st.one_of(st.sampled_from(["1", "null", '{"a": 1}', "[1]", "x", "NaN", '"s"']), st.text("ab{")),
+        st.one_of(
+            st.sampled_from(["1", "null", '{"a": 1}', "[1]", "x", "NaN", '"s"']), st.text("ab{")
+        ),
         max_size=6,
     )
-)  # fmt: skip
+)
 def test_unknown_flask_names_are_loaded_as_flask_loads_them(variables):
     """JSON or text, and nested by double underscores."""
     variables = {name: value for name, value in variables.items() if "\0" not in value}
@@ -452,9 +460,11 @@ def test_finding_for_a_slip_in_a_variable(config, monkeypatch):
     """It tells the nearest known name, spelled as it must be."""
     monkeypatch.setenv("CARBOY_MAX_BDOY", "1 MB")
     assert findings(config) == [
-        "ERROR: There is no option MAX_BDOY, so CARBOY_MAX_BDOY has no effect.\n"
-        "  Did you mean CARBOY_MAX_BODY?\n"
-        "  at environment CARBOY_MAX_BDOY  [options.unknown]"
+        (
+            "ERROR: There is no option MAX_BDOY, so CARBOY_MAX_BDOY has no effect.\n"
+            "  Did you mean CARBOY_MAX_BODY?\n"
+            "  at environment CARBOY_MAX_BDOY  [options.unknown]"
+        )
     ]
 
 
@@ -463,12 +473,16 @@ def test_finding_for_a_slip_in_a_file(config, tmp_path):
     (tmp_path / "carboy.toml").write_text("[session]\nidel = 1\n")
     (tmp_path / ".env").write_text("\nCARBOY_SECRETKEY=x\n")
     assert findings(config, tmp_path) == [
-        "ERROR: There is no option SESSION_IDEL, so session.idel has no effect.\n"
-        "  Did you mean session_idle?\n"
-        "  at carboy.toml:2  [options.unknown]",
-        "ERROR: There is no option SECRETKEY, so CARBOY_SECRETKEY has no effect.\n"
-        "  Did you mean CARBOY_SECRET_KEY?\n"
-        "  at .env:2  [options.unknown]",
+        (
+            "ERROR: There is no option SESSION_IDEL, so session.idel has no effect.\n"
+            "  Did you mean session_idle?\n"
+            "  at carboy.toml:2  [options.unknown]"
+        ),
+        (
+            "ERROR: There is no option SECRETKEY, so CARBOY_SECRETKEY has no effect.\n"
+            "  Did you mean CARBOY_SECRET_KEY?\n"
+            "  at .env:2  [options.unknown]"
+        ),
     ]
     (tmp_path / "carboy.toml").write_text("CARBOY_MAX_BODY = 1\n")
     assert "Did you mean max_body?" in findings(config, tmp_path)[0]
@@ -479,14 +493,18 @@ def test_finding_for_a_name_like_no_other(config, monkeypatch, tmp_path):
     (tmp_path / "carboy.toml").write_text("[mail]\nserver = 1\n")
     monkeypatch.setenv("CARBOY_XYZZY", "1")
     assert findings(config, tmp_path) == [
-        "WARNING: There is no option MAIL_SERVER, so mail.server has no effect.\n"
-        "  If your code or an extension reads it, write mail_server under [app]. "
-        "If a battery does, that battery is not switched on.\n"
-        "  at carboy.toml:2  [options.unknown]",
-        "WARNING: There is no option XYZZY, so CARBOY_XYZZY has no effect.\n"
-        "  If your code or an extension reads it, write FLASK_XYZZY. "
-        "If a battery does, that battery is not switched on.\n"
-        "  at environment CARBOY_XYZZY  [options.unknown]",
+        (
+            "WARNING: There is no option MAIL_SERVER, so mail.server has no effect.\n"
+            "  If your code or an extension reads it, write mail_server under [app]. "
+            "If a battery does, that battery is not switched on.\n"
+            "  at carboy.toml:2  [options.unknown]"
+        ),
+        (
+            "WARNING: There is no option XYZZY, so CARBOY_XYZZY has no effect.\n"
+            "  If your code or an extension reads it, write FLASK_XYZZY. "
+            "If a battery does, that battery is not switched on.\n"
+            "  at environment CARBOY_XYZZY  [options.unknown]"
+        ),
     ]
 
 
@@ -514,10 +532,14 @@ def test_finding_for_a_retired_name(config, monkeypatch):
     config["JSON_AS_ASCII"] = False
     line = HERE().f_lineno - 1
     assert findings(config) == [
-        "WARNING: JSON_SORT_KEYS has no effect.\n  Set app.json.sort_keys instead.\n"
-        "  at environment CARBOY_JSON_SORT_KEYS  [options.retired]",
-        "WARNING: JSON_AS_ASCII has no effect.\n  Set app.json.ensure_ascii instead.\n"
-        f"  at code {__file__}:{line}  [options.retired]",
+        (
+            "WARNING: JSON_SORT_KEYS has no effect.\n  Set app.json.sort_keys instead.\n"
+            "  at environment CARBOY_JSON_SORT_KEYS  [options.retired]"
+        ),
+        (
+            "WARNING: JSON_AS_ASCII has no effect.\n  Set app.json.ensure_ascii instead.\n"
+            f"  at code {__file__}:{line}  [options.retired]"
+        ),
     ]
 
 
