@@ -38,7 +38,10 @@ METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 )
 
+_MS = tuple(f'{ms:03d}Z","level":' for ms in range(1000))  # PERF: 0.2 us less than formatting
+
 NOTE = "logs"  # the key in Lane.notes
+_INFO, _ERROR = '"info","event":"request","id":"', '"error","event":"request","id":"'
 NO_ROUTE = '"route":"-","endpoint":null,"status":'
 
 _RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
@@ -100,9 +103,9 @@ class RequestLines:
         if "HTTP_TRACEPARENT" in environ or status >= 400:
             more = _more(ctx, environ, status)
         sink.write(
-            f'{stamp}{int((now - second) * 1000):03d}Z",'
-            f'"level":"{"error" if status >= 500 else "info"}","event":"request",'
-            f'"id":"{environ.get("carboy.id", "")}","method":"{method}","path":"{path}",'
+            f"{stamp}{_MS[int((now - second) * 1000)]}"
+            f'{_ERROR if status >= 500 else _INFO}{environ.get("carboy.id", "")}",'
+            f'"method":"{method}","path":"{path}",'
             f'{route}{status},"ms":{seconds * 1000:.3f},'
             f'"bytes":{size if size >= 0 else "null"},'
             f'"remote":"{self._remotes.get(remote) or self._remember(remote)}"{more}}}\n'.encode()

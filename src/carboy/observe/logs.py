@@ -128,7 +128,7 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 
 def _one_line(line: dict[str, Any]) -> str:
     try:
-        return json.dumps(line, default=_plain)
+        return json.dumps(line, default=_plain, separators=(",", ":"))
     except (ValueError, TypeError, RecursionError):
         return json.dumps({name: _plain(value) for name, value in line.items()})
 
