@@ -1,6 +1,6 @@
 """Content-Security-Policy and its company: what a page of ours may load and do.
 
-    environ, response  ->  make_chooser(...)(environ, response, tls)  ->  headers
+    ctx, response  ->  make_chooser(...)(ctx, response, tls)  ->  headers
         HTML                 the page policy, with a nonce when a template asked for one
         JavaScript           the worker policy: a worker lives under its own script's
         PDF                  frame-ancestors only: viewers in browsers need the rest
@@ -8,7 +8,8 @@
 
 The page policy in words: nothing but this origin, inline scripts and styles only
 with the nonce of this answer, no plug-ins, no <base>, forms to this origin only,
-framed by nobody. Loosened per answer: `loosen`, or by setting the header.
+framed by nobody. Loosened for a view by `@csp(...)`, for one answer by setting the
+header, for every page by `app.csp(...)`.
 SPEC: W3C CSP Level 3; the choice of directives follows its section 8.4.
 """
 
@@ -17,8 +18,10 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask import has_request_context, request
 
 from carboy.base.errors import SetupError
 from carboy.web.headers import Chooser, Pair, content_type
@@ -30,7 +33,9 @@ __all__ = [
     "CLOSING",
     "PAGE",
     "Policy",
-    "loosen",
+    "asked_by",
+    "csp",
+    "csp_nonce",
     "make_chooser",
     "merged",
     "nonce_of",
@@ -38,6 +43,8 @@ __all__ = [
     "render",
     "with_nonce",
 ]
+
+V = TypeVar("V", bound=Callable[..., Any])
 
 Policy = Mapping[str, tuple[str, ...]]
 """Directive to sources, as in ``{"img-src": ("'self'", "data:")}``."""
@@ -74,15 +81,14 @@ CLOSING: tuple[Pair, ...] = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     # Other sites cannot embed our answers. For a public image or font set "cross-origin".
     ("Cross-Origin-Resource-Policy", "same-origin"),
-    # frame-ancestors for what does not know it: crawlers, scanners, old browsers.
-    ("X-Frame-Options", "DENY"),
     ("Permissions-Policy", "browsing-topics=(), camera=(), geolocation=(), microphone=(), usb=()"),
     # Cross-Origin-Embedder-Policy is left out: with the page policy nothing foreign loads
     # anyway, and the day someone opens img-src it would still break every such image.
+    # X-Frame-Options is left out: every browser since 2016 obeys frame-ancestors instead.
 )
 
 KEY = "carboy.csp_nonce"  # where the nonce of a request is kept, in the environ
-OVERRIDE = "carboy.csp"  # where a view's own directives are kept, in the environ
+ASKED = "_carboy_csp"  # the mark on a view
 MARK = "\0"  # stands for the nonce in the prepared policy; no source can contain it
 NONCE_BYTES = 16  # 128 bits. SPEC: CSP3 section 7.1
 DIRECTIVE = re.compile(r"[a-z]+(?:-[a-z]+)*")
@@ -105,15 +111,33 @@ def nonce_of(environ: dict[str, Any]) -> str:
     return nonce
 
 
-def loosen(environ: dict[str, Any], sources: Mapping[str, Any]) -> None:
-    """Add *sources* to the page policy of this one answer.
+def csp_nonce() -> str:
+    """Return the nonce of the current request, "" outside of one.
 
-    >>> environ = {}
-    >>> loosen(environ, {"img_src": "https://img.example"})
-    >>> environ["carboy.csp"]
-    {'img-src': ('https://img.example',)}
+    In a template: ``<script nonce="{{ csp_nonce() }}">``.
     """
-    environ[OVERRIDE] = merged(environ.get(OVERRIDE, {}), parse(sources))
+    return nonce_of(request.environ) if has_request_context() else ""
+
+
+def csp(**sources: Any) -> Callable[[V], V]:
+    """Add *sources* to the page policy of one view: ``@csp(img_src="https://img.example")``.
+
+    Goes below ``@app.route``. The view is marked, not wrapped: async views stay async.
+    Raises SetupError for what is no directive.
+    """
+    parsed = parse(sources)
+
+    def mark(view: V) -> V:
+        setattr(view, ASKED, merged(asked_by(view), parsed))
+        return view
+
+    return mark
+
+
+def asked_by(view: object) -> Policy:
+    """Return the sources that *view* was marked with by `csp`, mostly none."""
+    asked: Policy = getattr(view, ASKED, {})
+    return asked
 
 
 def parse(sources: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -157,7 +181,7 @@ def with_nonce(policy: Policy, nonce: str) -> dict[str, tuple[str, ...]]:
 def make_chooser(
     extra: Policy, always: tuple[Pair, ...], secure: tuple[Pair, ...], report_only: bool = False
 ) -> Chooser:
-    """Return choose(environ, response, tls), the headers that fit an answer.
+    """Return choose(ctx, response, tls), the headers that fit an answer.
 
     extra: sources that the application's set-up adds to the page policy.
     always: headers of every answer; secure: added to them over https.
@@ -172,15 +196,17 @@ def make_chooser(
     )
     marked = render(with_nonce(page, MARK))
 
-    def choose(environ: Environ, response: Any, tls: bool) -> tuple[Pair, ...]:
+    def choose(ctx: Any, response: Any, tls: bool) -> tuple[Pair, ...]:
         kind = content_type(response.headers)
         if not kind.startswith(HTML_TYPES):
             if kind == "application/json":  # PERF: the most frequent of all, one comparison
                 return data[tls]
             table = script if kind.startswith(SCRIPT_TYPES) else data
             return (viewer if kind.startswith("application/pdf") else table)[tls]
-        if OVERRIDE in environ:
-            policy = with_nonce(merged(page, environ[OVERRIDE]), nonce_of(environ))
+        environ: Environ = ctx.environ
+        asked = ctx.lane.notes.get("csp")
+        if asked:
+            policy = with_nonce(merged(page, asked), nonce_of(environ))
             return ((name, render(policy)), *rest[tls])
         if KEY in environ or response.is_streamed:  # a stream may ask after its headers left
             return ((name, marked.replace(MARK, nonce_of(environ))), *rest[tls])

@@ -1,6 +1,6 @@
 """Headers that every answer carries: computed at seal, added in one go.
 
-    at seal    choose(environ, response, tls)  ->  tuples of headers
+    at seal    choose(ctx, response, tls)  ->  tuples of headers
     per answer Sender.after(ctx, response)         a header that the view set wins
 
 Chosen so that they break nothing (the compatible preset has them): what closes an
@@ -27,8 +27,8 @@ __all__ = [
 
 Pair = tuple[str, str]
 
-Chooser = Callable[[dict[str, Any], Any, bool], tuple[Pair, ...]]
-"""choose(environ, response, tls) -> the headers to add to that answer."""
+Chooser = Callable[[Any, Any, bool], tuple[Pair, ...]]
+"""choose(ctx, response, tls) -> the headers to add to that answer."""
 
 HARMLESS: tuple[Pair, ...] = (
     # Types are what they say; without it a text upload can run as a script.
@@ -67,7 +67,7 @@ class Sender:
         """Add the headers that fit *response*; return it."""
         environ = ctx.environ
         tls = environ["wsgi.url_scheme"] == "https" and self._is_public(environ.get("HTTP_HOST"))
-        add_missing(response.headers, self.choose(environ, response, tls))
+        add_missing(response.headers, self.choose(ctx, response, tls))
         return response
 
     def _is_public(self, host: str | None) -> bool:
@@ -86,9 +86,9 @@ class Sender:
 
 
 def make_chooser(pairs: tuple[Pair, ...], secure: tuple[Pair, ...]) -> Chooser:
-    """Return choose(environ, response, tls): *pairs*, over https also *secure*."""
+    """Return choose(ctx, response, tls): *pairs*, over https also *secure*."""
     both = (pairs, (*pairs, *secure))
-    return lambda environ, response, tls: both[tls]
+    return lambda ctx, response, tls: both[tls]
 
 
 def content_type(headers: Any) -> str:

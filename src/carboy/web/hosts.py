@@ -1,6 +1,6 @@
 """Host: exactly one, well-formed, and one of ours.
 
-    environ  ->  make_host_gate(allowed, ...)(environ)  ->  None | 400 | 421
+    environ  ->  HostGate(allowed).admit(environ)  ->  None | 400 | 421
 
 A Host that is believed ends up in links, redirects, password mails and caches, so
 an unknown one is refused before anything is matched. Syntax follows RFC 9110
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from carboy.web.syntax import quoted
 if TYPE_CHECKING:
     from carboy.web.bodies import Environ
 
-__all__ = ["LOOPBACK", "Allowed", "is_loopback", "make_host_gate", "split_host", "usable"]
+__all__ = ["LOOPBACK", "Allowed", "HostGate", "is_loopback", "split_host", "usable"]
 
 LOOPBACK = ("localhost", ".localhost", "127.0.0.1", "[::1]")
 REMEMBERED = 1_024  # hosts known to be good; ".example.com" alone would let it grow for ever
@@ -79,25 +79,35 @@ class Allowed:
         return any(name.endswith(f".{top}") and wanted in ("", port) for top, wanted in self.below)
 
 
-def make_host_gate(
-    allowed: Allowed, *, open_paths: frozenset[str] = frozenset(), tell: bool = False
-) -> Callable[[Environ], None]:
-    """Return admit(environ), which raises RequestFault for a Host that is not ours.
+class HostGate:
+    """Judges the Host of every request; `tune` sets what is ours, at each seal.
 
-    open_paths: answered under any well-formed Host and without one: load balancers
-        and orchestrators probe by address.
-    tell: say in the answer which line to add (`carboy dev` only).
+    good: Hosts that have passed. PERF: whoever calls `admit` looks here first, one
+    look-up in a set for all but the first request of each host.
     """
-    good: set[str | None] = set()
 
-    def admit(environ: Environ) -> None:
-        # PERF: one look-up in a set for all but the first request of each host.
-        if environ.get("HTTP_HOST") not in good:
-            host = _judge(environ, allowed, open_paths, tell)
-            if host is not None and len(good) < REMEMBERED:
-                good.add(host)
+    __slots__ = ("allowed", "good", "open_paths", "tell")
 
-    return admit
+    def __init__(self, allowed: Allowed | None = None) -> None:
+        self.tune(allowed or Allowed(LOOPBACK))
+
+    def tune(
+        self, allowed: Allowed, open_paths: frozenset[str] = frozenset(), tell: bool = False
+    ) -> None:
+        """Answer to *allowed* from now on.
+
+        open_paths: answered under any well-formed Host and without one: load
+            balancers and orchestrators probe by address.
+        tell: say in the answer which line to add (`carboy dev` only).
+        """
+        self.allowed, self.open_paths, self.tell = allowed, open_paths, tell
+        self.good: set[str | None] = set()
+
+    def admit(self, environ: Environ) -> None:
+        """Return when the Host is ours, else raise RequestFault 400 or 421."""
+        host = _judge(environ, self.allowed, self.open_paths, self.tell)
+        if host is not None and len(self.good) < REMEMBERED:
+            self.good.add(host)
 
 
 def is_loopback(host: str | None) -> bool:
