@@ -150,6 +150,7 @@ def bare(tree):
 
 
 def _documented_elsewhere(node):
-    """Tell whether *node* is an overload, an override, or the setter of a property."""
+    """Tell whether *node* is an overload, an override, a setter, or a member of a Protocol."""
     marks = {ast.unparse(each).split(".")[-1] for each in node.decorator_list}
-    return bool(marks & {"overload", "override", "setter", "deleter"})
+    empty = [ast.unparse(each) for each in node.body] == ["..."]
+    return empty or bool(marks & {"overload", "override", "setter", "deleter"})
