@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 LINE = re.compile(
     r"-r [a-z]+\.txt"
-    r"|[a-z0-9][a-z0-9.-]*==[0-9][\w.]*( ; [\w .'\"<>=]+)?( \\)?"
+    r"|[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][\w.]*( ; [\w .'\"<>=]+)?( \\)?"
     r"|    --hash=sha256:[0-9a-f]{64}( \\)?"
     r"|(#.*)?"
 )
