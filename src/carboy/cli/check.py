@@ -50,7 +50,10 @@ def _summary(findings: list[Finding]) -> str:
     if not findings:
         return "Nothing is wrong."
     counts = Counter(finding.level for finding in findings)
-    return ", ".join(
-        f"{counts[level]} {level.name.lower()}{'s' if counts[level] > 1 else ''}"
-        for level in sorted(counts, reverse=True)
-    ) + "."
+    return (
+        ", ".join(
+            f"{counts[level]} {level.name.lower()}{'s' if counts[level] > 1 else ''}"
+            for level in sorted(counts, reverse=True)
+        )
+        + "."
+    )

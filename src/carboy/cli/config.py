@@ -106,8 +106,12 @@ def _explain(row: Row) -> str:
 
 def _table(rows: list[Row]) -> list[str]:
     cells = [
-        [row.name, _short(row.value), _short(row.default) if row.default != row.value else "",
-         row.origin]
+        [
+            row.name,
+            _short(row.value),
+            _short(row.default) if row.default != row.value else "",
+            row.origin,
+        ]
         for row in rows
     ]
     return columns(["OPTION", "VALUE", "DEFAULT", "ORIGIN"], cells, limit=width())

@@ -1,11 +1,12 @@
 """`carboy dev`: Werkzeug's server with reload and the debug page.
 
-    parent: watches files        child: imports, serves, is replaced on a change
+parent: watches files        child: imports, serves, is replaced on a change
 """
 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,17 +24,38 @@ if TYPE_CHECKING:
 
 __all__ = ["dev"]
 
+KNOWN = (
+    "WARNING: This is a development server",
+    " * Running on",
+    "\x1b[33mPress CTRL+C",
+    "Press CTRL+C",
+    " * Restarting with",
+    " * Debugger is active",
+)
+"""Beginnings of Werkzeug's lines that repeat what `carboy dev` has said."""
+
 WATCHED = (".env", ".flaskenv", "carboy.toml", "pyproject.toml")
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True,
-              help="Address to listen on; other machines get in only if you say so.")
-@click.option("-p", "--port", type=click.IntRange(1, 65_535), default=8000, show_default=True,
-              help="Port to listen on.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; other machines get in only if you say so.",
+)
+@click.option(
+    "-p",
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on.",
+)
+@click.option("--port-search", is_flag=True, help="Take the next free port when it is taken.")
 @click.option("--reload/--no-reload", default=True, help="Restart when a file changes.")
 @pass_app
-def dev(app: App, host: str, port: int, reload: bool) -> None:
+def dev(app: App, host: str, port: int, port_search: bool, reload: bool) -> None:
     """Serve while you work.
 
     Restarts when a file changes and shows a page with the failing line for each
@@ -43,14 +65,21 @@ def dev(app: App, host: str, port: int, reload: bool) -> None:
 
     local = is_loopback(host)
     if not is_running_from_reloader():
-        _check_port(host, port)
+        port = _free_port(host, port, port_search)
         click.echo(_greeting(app.target, host, port))
         if not local:
             click.secho(_warning(host), fg="yellow", err=True)
+    logging.getLogger("werkzeug").addFilter(_is_news)
     served = _later if reload and not is_running_from_reloader() else _load(app, reload)
     run_simple(
-        host, port, served, threaded=True, use_reloader=reload, use_debugger=True,
-        use_evalex=local, extra_files=_watched(app.target.folder),
+        host,
+        port,
+        served,
+        threaded=True,
+        use_reloader=reload,
+        use_debugger=True,
+        use_evalex=local,
+        extra_files=_watched(app.target.folder),
         request_handler=_handler(served),
     )
 
@@ -106,10 +135,16 @@ def _handler(served: Any) -> Any:
     return Silent if "logs" in getattr(served, "batteries", ()) else WSGIRequestHandler
 
 
-def _check_port(host: str, port: int) -> None:
-    """Raise our letter instead of Werkzeug's when the port cannot be had."""
-    for listener in open_listeners(host, port, count=1, backlog=1):
-        listener.close()
+def _free_port(host: str, port: int, search: bool) -> int:
+    """Return the port to take; raise our letter instead of Werkzeug's when there is none."""
+    (listener,) = open_listeners(host, port, count=1, backlog=1, search=search)
+    with listener:
+        return int(listener.getsockname()[1])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a line of Werkzeug says more than our greeting did."""
+    return not record.getMessage().replace("\x1b[31m\x1b[1m", "").startswith(KNOWN)
 
 
 def _watched(folder: Path) -> list[str]:

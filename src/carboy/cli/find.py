@@ -188,6 +188,6 @@ def _nothing_found(folder: Path) -> SetupError:
         "cli.app.none",
         f"There is no application in {folder}.\n"
         "Looked for: --app, CARBOY_APP and FLASK_APP (environment, .env), [tool.carboy] app in\n"
-        "pyproject.toml, app.py, wsgi.py, and a package with 'app' or 'create_app' here and in src/.",
+        "pyproject.toml, app.py, wsgi.py, a package with 'app' or 'create_app' here or in src/.",
         hint=hint.rstrip("\n"),
     )

@@ -24,15 +24,17 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from carboy.base.checks import ERROR, Finding
+from carboy.base.checks import ERROR, WARNING, Finding
 from carboy.base.errors import SetupError
 from carboy.cli import preflight
 from carboy.cli.environ import scrub
 from carboy.cli.listener import address, open_listeners, shut_door
-from carboy.cli.plan import Plan
 from carboy.cli.serve import READY
+
+if TYPE_CHECKING:
+    from carboy.cli.plan import Plan
 
 __all__ = ["launch"]
 
@@ -49,7 +51,8 @@ def launch(plan: Plan) -> int:
     """
     with Signals() as signals, _runtime_folder() as runtime:
         environ = {**scrub(os.environ), **_places(runtime)}
-        _refuse_faults(plan, runtime, environ)
+        if not _look_first(plan, runtime, environ, signals):
+            return 0
         with _listeners(plan) as listeners, _server(plan, listeners, environ) as server:
             return _watch(plan, server, listeners, runtime, signals)
 
@@ -68,7 +71,9 @@ class Signals:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         for number, handler in self._before.items():
@@ -119,20 +124,25 @@ def _places(runtime: Path) -> dict[str, str]:
     }
 
 
-def _refuse_faults(plan: Plan, runtime: Path, environ: dict[str, str]) -> None:
-    """Print what the preflight found; raise when it found an ERROR."""
+def _look_first(plan: Plan, runtime: Path, environ: dict[str, str], signals: Signals) -> bool:
+    """Print what the preflight finds and raise for an ERROR. False when told to stop."""
     output = runtime / "preflight.json"
-    done = _python("preflight", [plan.to_json(), str(output)], environ).wait()
-    if done or not output.exists():
+    looking = _python("preflight", [plan.to_json(), str(output)], environ)
+    while looking.poll() is None:
+        if signals.stop_within(TICK_S):
+            _kill(looking)
+            return False
+    if looking.returncode or not output.exists():
         raise SetupError(
             "run.refused",
             f"{plan.path} is not served.",
-            hint=f"The reason is above (the check ended with code {done}).",
+            hint=f"The reason is above (the check ended with code {looking.returncode}).",
         )
-    findings = [finding for finding in preflight.read(output) if finding.level > 10]
+    findings = [finding for finding in preflight.read(output) if finding.level >= WARNING]
     for finding in findings:
-        print(f"{finding}\n", file=sys.stderr)
+        _say(f"{finding}\n")
     _refuse(plan, [finding for finding in findings if finding.level >= ERROR])
+    return True
 
 
 def _refuse(plan: Plan, errors: list[Finding]) -> None:
@@ -148,13 +158,16 @@ def _refuse(plan: Plan, errors: list[Finding]) -> None:
 def _python(
     module: str, arguments: list[str], environ: dict[str, str], *, fds: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start one of our modules; -P keeps files of the current folder from shadowing ours."""
+    """Start one of our modules in a session of its own.
+
+    -P keeps files of the current folder from shadowing modules of ours.
+    """
     return subprocess.Popen(
         [sys.executable, "-P", "-m", f"carboy.cli.{module}", *arguments],
         env=environ,
         pass_fds=fds,
         stdin=subprocess.DEVNULL,
-        start_new_session=bool(fds),
+        start_new_session=True,
     )
 
 
@@ -165,8 +178,11 @@ def _python(
 def _listeners(plan: Plan) -> Iterator[list[socket.socket]]:
     """Open one socket per Granian worker; gunicorn's workers take turns on one."""
     listeners = open_listeners(
-        plan.host, plan.port, count=plan.workers if plan.server == "granian" else 1,
-        backlog=plan.backlog, search=plan.port_search,
+        plan.host,
+        plan.port,
+        count=plan.workers if plan.server == "granian" else 1,
+        backlog=plan.backlog,
+        search=plan.port_search,
     )
     try:
         yield listeners
@@ -189,14 +205,17 @@ def _server(
 
 
 def _kill(server: subprocess.Popen[bytes]) -> None:
-    """End every process of the server's session that is still there."""
+    """End every process of the session that is still there."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
     server.wait()
 
 
 def _watch(
-    plan: Plan, server: subprocess.Popen[bytes], listeners: list[socket.socket], runtime: Path,
+    plan: Plan,
+    server: subprocess.Popen[bytes],
+    listeners: list[socket.socket],
+    runtime: Path,
     signals: Signals,
 ) -> int:
     stop = _wait_ready(plan, server, runtime, signals)
@@ -256,8 +275,12 @@ def _ended(server: subprocess.Popen[bytes]) -> SetupError:
 
 
 def _drain(
-    plan: Plan, server: subprocess.Popen[bytes], listeners: list[socket.socket], runtime: Path,
-    signals: Signals, stop: int,
+    plan: Plan,
+    server: subprocess.Popen[bytes],
+    listeners: list[socket.socket],
+    runtime: Path,
+    signals: Signals,
+    stop: int,
 ) -> int:
     """Stop so that no request is lost. Always returns 0: being stopped is no failure."""
     (runtime / "draining").touch()

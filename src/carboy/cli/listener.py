@@ -1,7 +1,7 @@
 """The listening sockets: opened before anything starts, shut without losing anyone.
 
-    open_listeners()  bind, or say why not        host, port, search
-    shut_door()       refuse new connections while those that wait are still served
+open_listeners()  bind, or say why not        host, port, search
+shut_door()       refuse new connections while those that wait are still served
 """
 
 from __future__ import annotations

@@ -13,13 +13,16 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
-from flask import Flask
 from flask.cli import NoAppException, locate_app, prepare_import
 
 from carboy.base.errors import SetupError
-from carboy.cli.find import Target
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from carboy.cli.find import Target
 
 __all__ = ["load"]
 
@@ -60,8 +63,8 @@ def _letter(target: Target, module: str, error: NoAppException) -> SetupError:
         return SetupError(
             "cli.app.missing",
             f"There is no module {module!r} to import (from {target.origin}).",
-            hint="Looked in this folder and in the installed packages. Give a module, "
-            "'module:attribute',\n'module:factory(arguments)' or a path: carboy --app shop.web:app ...",
+            hint="Looked in this folder and in the installed packages. Give a module,\n"
+            "'module:name', 'module:factory(arguments)' or a path: carboy --app shop.web:app ...",
         )
     return SetupError(
         "cli.app.unclear",
@@ -86,16 +89,12 @@ def _place(error: BaseException, folder: Path) -> str:
     """Return the deepest line in the user's own files, else the deepest line."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"  {error.filename}:{error.lineno}\n    {(error.text or '').strip()}"
-    frames = traceback.extract_tb(_trace(error))
+    frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(frame.filename, folder)]
     if not (own or frames):
         return ""
     frame = (own or list(frames))[-1]
     return f"  {_short(frame.filename, folder)}:{frame.lineno}\n    {frame.line}"
-
-
-def _trace(error: BaseException) -> TracebackType | None:
-    return error.__traceback__
 
 
 def _is_own(filename: str, folder: Path) -> bool:

@@ -116,19 +116,19 @@ class CarboyGroup(click.RichGroup):
             lines = (f"There is no command {args[0]!r}. {hint}", ctx.meta.get(_NOTE))
             raise click.UsageError("\n".join(filter(None, lines)), ctx) from error
 
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help; under it one line when the application cannot be imported."""
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help; under it one line when the application cannot be imported."""
         ctx.meta[_LISTING] = True
-        super().format_help(ctx, formatter)
-        if note := ctx.meta.get(_NOTE):
-            formatter.write(f"{note}\n")
+        text = super().get_help(ctx)
+        note = ctx.meta.get(_NOTE)
+        return f"{text}\n{note}" if note else text
 
 
 class _Listed(click.RichCommand):
     """A command as --help shows it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, short_help=COMMANDS[name][1], help=COMMANDS[name][1])
+        super().__init__(name=name, short_help=COMMANDS[name][1], help=COMMANDS[name][1])
 
 
 _NOTE = "carboy.cli.note"
@@ -235,20 +235,30 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     help="Carboy is Flask at full size. Run it in the application's folder.",
 )
 @click.option(
-    "-A", "--app", metavar="APP", is_eager=True,
+    "-A",
+    "--app",
+    metavar="APP",
+    is_eager=True,
     help="The application: module, module:attribute, module:factory() or a path. "
     "Without it: CARBOY_APP, app.py, wsgi.py, or the package in this folder or in src/.",
 )
 @click.option("--traceback", is_flag=True, help="Show the whole traceback when something fails.")
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
     help="Show the versions of Carboy and what it stands on.",
 )
-@click.rich_config(help_config={
-    "command_groups": {"*": [
-        {"name": name, "commands": list(commands)} for name, commands in PANELS.items()
-    ]},
-})
+@click.rich_config(
+    help_config={
+        "command_groups": {
+            "*": [{"name": name, "commands": list(commands)} for name, commands in PANELS.items()]
+        },
+        "commands_panel_title": "Of this application",
+    }
+)
 @click.pass_context
 def carboy(ctx: click.Context, app: str | None, traceback: bool) -> None:
     """Keep what the commands share."""

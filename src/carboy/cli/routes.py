@@ -1,6 +1,6 @@
 """`carboy routes`: what the application answers, who answers it, and what stands around.
 
-    url_map, lanes  ->  Route values  ->  columns or JSON
+url_map, lanes  ->  Route values  ->  columns or JSON
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ def _domain(app: Flask, rule: Rule) -> str:
 
 def _place(view: Any) -> str:
     """Return "file:line" of *view*, the class for a class-based one."""
-    target = inspect.unwrap(getattr(view, "view_class", view)) if view else None
+    if view is None:
+        return ""
+    target = inspect.unwrap(getattr(view, "view_class", view))
     try:
         filename = inspect.getsourcefile(target) or ""
         line = inspect.getsourcelines(target)[1]

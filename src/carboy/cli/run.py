@@ -16,31 +16,85 @@ __all__ = ["run"]
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; "
-              "0.0.0.0 for every network.")
-@click.option("-p", "--port", type=click.IntRange(0, 65_535), default=8000, show_default=True,
-              envvar="PORT", show_envvar=True, help="Port to listen on; 0 takes any free one.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 for every network.",
+)
+@click.option(
+    "-p",
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8000,
+    show_default=True,
+    envvar="PORT",
+    show_envvar=True,
+    help="Port to listen on; 0 takes any free one.",
+)
 @click.option("--port-search", is_flag=True, help="Take the next free port when it is taken.")
-@click.option("--server", type=click.Choice(("granian", "gunicorn")), default="granian",
-              show_default=True, help="The server to run.")
-@click.option("-w", "--workers", type=click.IntRange(1, 512), envvar="WEB_CONCURRENCY",
-              show_envvar=True, help="Processes. Default: one per CPU that is ours, as many as "
-              "memory holds.")
-@click.option("-t", "--threads", type=click.IntRange(1, 512),
-              help="Threads per worker. Default: 8, more with more CPUs than workers.")
-@click.option("--lame-duck", type=click.FloatRange(0, 600), default=LAME_DUCK_S, show_default=True,
-              metavar="SECONDS", help="On TERM, go on accepting this long while not ready. "
-              "Ctrl-C skips it.")
-@click.option("--drain", type=click.FloatRange(1, 3600), default=DRAIN_S, show_default=True,
-              metavar="SECONDS", help="Then let running requests finish for this long.")
-@click.option("--recycle", type=click.FloatRange(0), default=RECYCLE_S, show_default=True,
-              metavar="SECONDS", help="Replace each worker after about this long; 0 for never.")
+@click.option(
+    "--server",
+    type=click.Choice(("granian", "gunicorn")),
+    default="granian",
+    show_default=True,
+    help="The server to run.",
+)
+@click.option(
+    "-w",
+    "--workers",
+    type=click.IntRange(1, 512),
+    envvar="WEB_CONCURRENCY",
+    show_envvar=True,
+    help="Processes. Default: one per CPU that is ours, as many as memory holds.",
+)
+@click.option(
+    "-t",
+    "--threads",
+    type=click.IntRange(1, 512),
+    help="Threads per worker. Default: 8, more with more CPUs than workers.",
+)
+@click.option(
+    "--lame-duck",
+    type=click.FloatRange(0, 600),
+    default=LAME_DUCK_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="On TERM, go on accepting this long while not ready. Ctrl-C skips it.",
+)
+@click.option(
+    "--drain",
+    type=click.FloatRange(1, 3600),
+    default=DRAIN_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="Then let running requests finish for this long.",
+)
+@click.option(
+    "--recycle",
+    type=click.FloatRange(0),
+    default=RECYCLE_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="Replace each worker after about this long; 0 for never.",
+)
 @click.option("--print-config", is_flag=True, help="Print what would run, and stop.")
 @click.pass_context
 @pass_app
 def run(
-    app: App, ctx: click.Context, /, *, host: str, port: int, port_search: bool, server: Server,
-    workers: int | None, threads: int | None, lame_duck: float, drain: float, recycle: float,
+    app: App,
+    ctx: click.Context,
+    /,
+    *,
+    host: str,
+    port: int,
+    port_search: bool,
+    server: Server,
+    workers: int | None,
+    threads: int | None,
+    lame_duck: float,
+    drain: float,
+    recycle: float,
     print_config: bool,
 ) -> None:
     """Serve in production.
@@ -53,10 +107,19 @@ def run(
     workers = workers or sizes.workers(cpu, memory)
     target = app.target
     plan = Plan(
-        path=target.path, origin=target.origin, folder=str(target.folder),
-        server=server, host=host, port=port, port_search=port_search, workers=workers,
-        threads=threads or sizes.threads(cpu, workers), lame_duck_s=lame_duck, drain_s=drain,
-        recycle_s=_recycle(recycle), traceback=bool(ctx.find_root().params.get("traceback")),
+        path=target.path,
+        origin=target.origin,
+        folder=str(target.folder),
+        server=server,
+        host=host,
+        port=port,
+        port_search=port_search,
+        workers=workers,
+        threads=threads or sizes.threads(cpu, workers),
+        lame_duck_s=lame_duck,
+        drain_s=drain,
+        recycle_s=_recycle(recycle),
+        traceback=bool(ctx.find_root().params.get("traceback")),
     )
     if print_config:
         click.echo(_table(plan, cpu, memory))

@@ -17,7 +17,7 @@ __all__ = ["namespace", "shell"]
 
 
 @click.command()
-@click.option("--plain", is_flag=True, help="Use Python's own prompt even when IPython is installed.")
+@click.option("--plain", is_flag=True, help="Use Python's own prompt, not IPython.")
 @pass_app
 def shell(app: App, plain: bool) -> None:
     """Open Python with the application at hand.
@@ -52,7 +52,7 @@ def _banner(app: Flask, names: dict[str, Any]) -> str:
 
 
 def _script(names: dict[str, Any]) -> None:
-    exec(compile(sys.stdin.read(), "<stdin>", "exec"), names)  # the developer's own script
+    exec(compile(sys.stdin.read(), "<stdin>", "exec"), names)  # noqa: S102  # the user's own
 
 
 def _python(names: dict[str, Any], banner: str) -> None:
