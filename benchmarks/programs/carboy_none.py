@@ -1,0 +1,18 @@
+"""Carboy without any battery: a faster Flask with Flask's semantics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.programs._carboy import application
+
+TITLE = "Carboy, batteries=()"
+KIND = "wsgi"
+DISTRIBUTIONS = ("carboy",)
+SERVERS = ("granian-wsgi",)
+TOKEN_FIELD = ""
+
+
+def build(workload: str) -> Any:
+    """Return the application for *workload*."""
+    return application(workload, ())
