@@ -67,9 +67,8 @@ def _count_ways() -> None:
     if WAY == "stock" or WAY in CONTROLS:
         _count(STOCK, "wsgi_app", "requests")
         return
-    from parity_counting import install  # needs the engine
-
-    install(counts)
+    # Named late: stock Flask must run in a process that never imports Carboy.
+    importlib.import_module("parity_counting").install(counts)
 
 
 SUBJECT = _subject()
