@@ -144,7 +144,10 @@ CORNERS = {
     "a slash to add wins over a later way": ("/a/b", {"/a/b/": GET, "/<x>/b": GET}),
     "a default that has a rule of its own is redirected": (
         "/page/1",
-        {"/page": {"defaults": {"x": 1}, "endpoint": "p"}, "/page/<int:x>": {"endpoint": "p"}},
+        {
+            "/page": {"defaults": {"x": 1}, "endpoint": "p", **GET},
+            "/page/<int:x>": {"endpoint": "p", **GET},
+        },
     ),
     "a rule that is not strict takes a slash": (
         "/a/",
