@@ -1,8 +1,8 @@
 """The request on one page.
 
     1 admit     limits, Host, proxy headers, request id      may answer at once
-    2 match     sealed table -> lane, arguments              404, 405 are faults
-    3 open      context variables; request, session, URL adapter are lazy
+    2 open      context variables; request, session, URL adapter are lazy
+    3 match     sealed table -> lane, arguments              404, 405 are faults
     4 before    the lane's stages; the first answer wins
     5 call      typed arguments are bound, the view runs
     6 respond   result -> response
@@ -28,8 +28,10 @@ from flask.signals import (
     request_started,
     request_tearing_down,
 )
+from werkzeug.exceptions import HTTPException
 
 from carboy.base.clock import ticks_s
+from carboy.base.errors import CarboyError
 from carboy.engine.context import AppGlobals
 from carboy.engine.faults import handled, unhandled
 from carboy.engine.finish import done, follow
@@ -51,11 +53,13 @@ def serve(plan: Plan, environ: Any, start_response: Any) -> Iterable[bytes]:
     body: Iterable[bytes] | None = None
     try:
         try:
+            refusal = admit(plan, environ) if plan.admit else None
             push(plan, ctx)
+            lane = plan.no_lane if refusal else match(plan, ctx)
             try:
-                for check in plan.admit:
-                    check(environ)
-                result = plan.dispatch(plan, ctx, match(plan, ctx))
+                if refusal:
+                    raise refusal
+                result = plan.dispatch(plan, ctx, lane)
             except Exception as fault:
                 result = handled(plan, ctx, fault)
             response = finalize(plan, ctx, result)
@@ -70,6 +74,16 @@ def serve(plan: Plan, environ: Any, start_response: Any) -> Iterable[bytes]:
         if body is None and plan.finish:
             done(plan, ctx, 500, 0)
     return follow(plan, ctx, response, body) if plan.finish else body
+
+
+def admit(plan: Plan, environ: Any) -> Exception | None:
+    """Return why this request is refused, or None; nothing has been read of it yet."""
+    try:
+        for check in plan.admit:
+            check(environ)
+    except (CarboyError, HTTPException) as refusal:
+        return refusal
+    return None
 
 
 def push(plan: Plan, ctx: Any) -> None:

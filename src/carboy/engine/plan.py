@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from carboy.base.errors import SetupError
 from carboy.engine import flow, seam
 from carboy.engine.context import Context
-from carboy.engine.faults import teach, unhandled
+from carboy.engine.faults import teach
 from carboy.engine.lanes import FLASK, Lane, Stage, ordered
 from carboy.engine.respond import responder
 from carboy.engine.routes import RouteTable
@@ -57,7 +57,7 @@ class Plan:
         )
         self.finish: tuple[Callable[..., None], ...] = tuple(app.closers.values())
         self.dispatch = _dispatch_through_flask if self.through_flask else flow.dispatch
-        self.respond = responder(app, "make_response" in self.stock)
+        self.respond = responder(app, "make_response" in self.stock, self.through_flask)
         self.teardown_app = tuple(map(app.ensure_sync, reversed(app.teardown_appcontext_funcs)))
         self.known_hosts: set[str] = set()
         self.checks_hosts = (
@@ -220,7 +220,8 @@ def _dispatch_through_flask(plan: Plan, ctx: Any, lane: Lane) -> Any:
     try:
         return plan.app.full_dispatch_request()
     except Exception as error:
-        return unhandled(plan, ctx, error, flow.finalize)
+        ctx.error = ctx.unhandled = error
+        return plan.app.handle_exception(error)
 
 
 def _blueprints(endpoint: str | None) -> tuple[str, ...]:

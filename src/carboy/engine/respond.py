@@ -18,12 +18,15 @@ from carboy.engine.responses import HTML, JSON, Response, ready
 __all__ = ["responder"]
 
 
-def responder(app: Any, stock: bool) -> Callable[[Any, Any], Any]:
+def responder(app: Any, stock: bool, done: bool = False) -> Callable[[Any, Any], Any]:
     """Return respond(ctx, result) -> response, for *app* as it is now.
 
     stock: make_response is not Flask's own; every result goes to it.
+    done: Flask dispatches; what is a response already has been through all that.
     """
     cls = app.response_class
+    if done:
+        return lambda ctx, result: result if isinstance(result, cls) else app.make_response(result)
     if stock or cls.__new__ is not object.__new__ or not issubclass(cls, Response):
         return lambda ctx, result: app.make_response(result)
     if cls.__init__ is not Response.__init__ or cls.default_mimetype != "text/html":

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.routing.converters import IntegerConverter, ValidationError
+from werkzeug.routing.converters import IntegerConverter
 
 from carboy.engine.seam import State, match_root, passes_through
 
@@ -218,6 +218,6 @@ def _convert(target: Target, values: list[str]) -> tuple[Any, dict[str, Any]] | 
     try:
         for (name, to_python), value in zip(converters, values, strict=False):
             arguments[name] = value if to_python is None else to_python(value)
-    except ValidationError:
+    except Exception:  # ValidationError, or whatever a converter likes to raise
         return None
     return lane, arguments

@@ -186,6 +186,12 @@ class HookTable(defaultdict[Any, Any]):
         super().__setitem__(name, watched)
         self.touch()
 
+    def setdefault(self, name: Any, hooks: Any = None) -> Any:
+        """Return the hooks under *name*, watched like all others."""
+        if name not in self:
+            self[name] = () if hooks is None else hooks
+        return self[name]
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (dict, (dict(self),))
 
