@@ -15,7 +15,7 @@ def app():
     """An application with Flask's bare semantics, for a test to add to."""
     from carboy import Carboy  # here: tests of base run without the engine
 
-    app = Carboy("tests", batteries=())
+    app = Carboy("app", batteries=(), root_path=os.path.dirname(__file__))
     app.testing = True
     app.secret_key = "only for tests"
     return app
