@@ -34,7 +34,7 @@ def check(app: App, ctx: click.Context, /, *, production: bool, as_json: bool) -
         for finding in findings:
             click.echo(_letter(finding) + "\n")
         click.echo(_summary(findings))
-    ctx.exit(any(finding.level >= ERROR for finding in findings))
+    ctx.exit(int(any(finding.level >= ERROR for finding in findings)))
 
 
 def _row(finding: Finding) -> dict[str, str]:

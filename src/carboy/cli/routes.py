@@ -125,16 +125,24 @@ def _short(filename: str) -> str:
 
 
 def _table(found: list[Route]) -> list[str]:
-    """Return a heading and one line per route; the blueprint column only when it says something."""
-    some = any(route.blueprint for route in found)
-    head = ["METHODS", "PATTERN", "ENDPOINT", *(["BLUEPRINT"] if some else []), "VIEW"]
+    """Return a heading and one line per route that fit the terminal.
+
+    The blueprint has a column when it says something and there is room for it:
+    the endpoint begins with it anyway.
+    """
+    head = ["METHODS", "PATTERN", "ENDPOINT", "BLUEPRINT", "VIEW"]
     rows = [
-        [", ".join(route.methods), route.pattern, route.endpoint]
-        + ([route.blueprint] if some else [])
-        + [route.view]
+        [", ".join(route.methods), route.pattern, route.endpoint, route.blueprint, route.view]
         for route in found
     ]
-    return columns(head, rows, limit=width())
+    lines = columns(head, rows)
+    if not any(route.blueprint for route in found) or max(map(len, lines[1:])) > width():
+        lines = columns(_plain(head), [_plain(row) for row in rows], limit=width())
+    return lines
+
+
+def _plain(cells: list[str]) -> list[str]:
+    return [*cells[:3], cells[4]]
 
 
 def _stages(route: Route) -> str:
