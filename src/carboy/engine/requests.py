@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask
 from werkzeug._internal import _wsgi_decoding_dance
@@ -12,6 +12,9 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.sansio.utils import get_host
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import _get_server
+
+if TYPE_CHECKING:
+    from werkzeug.formparser import FormDataParser
 
 __all__ = ["Request"]
 
@@ -46,6 +49,12 @@ class Request(flask.Request):
         if self.trusted_hosts is not None:
             return super().host
         return _host(self.scheme, self.environ.get("HTTP_HOST"), self.server)
+
+    def make_form_data_parser(self) -> FormDataParser:
+        """Return Werkzeug's parser, or what a battery put around it for this request."""
+        parser = super().make_form_data_parser()
+        strict = self.environ.get("carboy.forms")
+        return parser if strict is None else strict(parser)
 
     @property
     def id(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from carboy.base.errors import RequestFault
 from carboy.web import syntax
+from carboy.web.forms import StrictForms
 
 __all__ = ["Environ", "Form", "Metered", "Multipart", "boundary_of", "meter"]
 
@@ -135,7 +136,7 @@ def meter(environ: Environ, length: int | None, limit: int, fields: int, strict:
     """Put a metered stream in place of ``wsgi.input`` where the length is not enough.
 
     length: the declared length, known to be within *limit*; None when unknown.
-    strict: also require multipart bodies to be whole.
+    strict: also require multipart bodies to be whole, and read forms by `forms`.
     Raises RequestFault 400 (strict) for multipart without a usable boundary.
     """
     stream = environ.get("wsgi.input")
@@ -143,6 +144,8 @@ def meter(environ: Environ, length: int | None, limit: int, fields: int, strict:
         return
     kind: str = environ.get("CONTENT_TYPE") or ""
     bare = kind.partition(";")[0].strip().lower()
+    if strict and bare in (FORM, MULTIPART):
+        environ["carboy.forms"] = StrictForms
     if bare == FORM:
         environ["wsgi.input"] = Form(stream, limit, fields)
     elif bare == MULTIPART and strict:
