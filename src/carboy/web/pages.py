@@ -23,8 +23,8 @@ from werkzeug.exceptions import BadRequest
 
 from carboy.web import csp, dev
 from carboy.web.negotiate import wants_page
-from carboy.web.newlines import newline_fault
 from carboy.web.stories import Story, problem, tell
+from carboy.web.unsendable import client_fault
 
 if TYPE_CHECKING:
     from carboy.base.errors import RequestFault
@@ -109,7 +109,7 @@ class Renderer:
 def _as_client_error(ctx: Any, error: Any) -> Any:
     """Return *error*, or the 400 it should be when the client broke a header."""
     original = getattr(error, "original_exception", None)
-    fault = None if original is None else newline_fault(original, ctx.request)
+    fault = None if original is None else client_fault(original, ctx.request)
     return error if fault is None else _http(fault)
 
 

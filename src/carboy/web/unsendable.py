@@ -1,9 +1,9 @@
-"""A line break that a client smuggles into a response header: 400, not 500.
+"""Text from a client that no response header can carry: 400, not 500.
 
-Werkzeug refuses such a header with a ValueError, which by itself is a 500. It is
-the client's doing exactly when a text of this request, with its line break, stands
-in the refused value; otherwise it is a mistake of the program and stays a 500.
-CWE-113, response splitting.
+Werkzeug refuses line breaks in headers with a ValueError, `headers.check_sendable`
+the rest; by itself that is a 500. It is the client's doing exactly when a text of
+this request, bad character included, stands in the refused value; otherwise it is a
+mistake of the program and stays a 500. CWE-113, response splitting.
 """
 
 from __future__ import annotations
@@ -13,24 +13,25 @@ from types import TracebackType
 from typing import Any
 
 from carboy.base.errors import RequestFault
+from carboy.web.headers import UNSENDABLE, Unsendable
 
-__all__ = ["newline_fault"]
+__all__ = ["client_fault"]
 
 GUARD = "_str_header_value"  # Werkzeug's check; its argument is `value` (Werkzeug 3.0 to 3.1)
 
 
-def newline_fault(error: BaseException, request: Any) -> RequestFault | None:
+def client_fault(error: BaseException, request: Any) -> RequestFault | None:
     """Return the fault for *error* when the client caused it, else None."""
     if not isinstance(error, ValueError):
         return None
-    value = _refused(error.__traceback__)
+    value = error.value if isinstance(error, Unsendable) else _refused(error.__traceback__)
     if value is None or not any(text in value for text in _broken(_sent(request))):
         return None
     return RequestFault(
         400,
-        "headers.newline",
-        "A value of this request has a line break where none can be.",
-        hint="Remove line breaks (%0A, %0D) from the values that are sent.",
+        "headers.unsendable",
+        "A value of this request has a character that the answer cannot carry in a header.",
+        hint="Remove line breaks, control characters and symbols from the values that are sent.",
     )
 
 
@@ -44,7 +45,7 @@ def _refused(trace: TracebackType | None) -> str | None:
 
 
 def _broken(texts: Iterable[str]) -> Iterator[str]:
-    return (text for text in texts if "\n" in text or "\r" in text)
+    return (text for text in texts if UNSENDABLE.search(text))
 
 
 def _sent(request: Any) -> Iterator[str]:
