@@ -210,7 +210,8 @@ def test_closers_learn_status_time_and_size_once(app):
     app.add_url_rule("/boom", "boom", lambda: 1 / 0)
 
     for path in ("/page", "/stream", "/file", "/boom", "/nowhere"):
-        _ = app.test_client().get(path).data
+        with app.test_client().get(path) as response:
+            assert response.data
 
     assert [pattern for pattern, *_ in ends] == ["/page", "/stream", "/file", "/boom", "-"]
     assert [status for _, status, _ in ends] == [200, 200, 200, 500, 404]

@@ -159,7 +159,8 @@ class Carboy(Flask):
         """Return the plan for a request that found none."""
         with self._sealing:
             plan = self._current_plan()
-            self._got_first_request = True
+            if not plan.through_flask:  # Flask says it itself
+                self._got_first_request = True
             object.__setattr__(self, "_plan", plan)
             object.__setattr__(self, "_next_plan", None)
             return plan

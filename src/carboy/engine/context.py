@@ -51,6 +51,7 @@ class Context(RequestContext):
     routing_exception: what matching ended in, if not in a rule.
     error: the exception that is being answered, or None.
     unhandled: the exception that no handler took, or None; teardown hooks get it.
+    answered: whether Flask's own dispatch made the response.
     started: monotonic seconds when the request came in; 0.0 when nobody counts.
     """
 
@@ -61,6 +62,7 @@ class Context(RequestContext):
     routing_exception: HTTPException | None = None
     error: BaseException | None = None
     unhandled: BaseException | None = None
+    answered: bool = False
     started: float = 0.0
     flashes: list[tuple[str, str]] | None = None
 

@@ -28,10 +28,8 @@ from flask.signals import (
     request_started,
     request_tearing_down,
 )
-from werkzeug.exceptions import HTTPException
 
 from carboy.base.clock import ticks_s
-from carboy.base.errors import CarboyError
 from carboy.engine.context import AppGlobals
 from carboy.engine.faults import handled, unhandled
 from carboy.engine.finish import done, follow
@@ -46,14 +44,14 @@ __all__ = ["finalize", "serve"]
 
 def serve(plan: Plan, environ: Any, start_response: Any) -> Iterable[bytes]:
     """Answer one request."""
+    started = ticks_s() if plan.finish else 0.0
+    refusal = admit(plan, environ) if plan.admit else None
     ctx = plan.context(environ)
     ctx.lane = plan.no_lane
-    if plan.finish:
-        ctx.started = ticks_s()
+    ctx.started = started
     body: Iterable[bytes] | None = None
     try:
         try:
-            refusal = admit(plan, environ) if plan.admit else None
             push(plan, ctx)
             lane = plan.no_lane if refusal else match(plan, ctx)
             try:
@@ -81,7 +79,7 @@ def admit(plan: Plan, environ: Any) -> Exception | None:
     try:
         for check in plan.admit:
             check(environ)
-    except (CarboyError, HTTPException) as refusal:
+    except Exception as refusal:
         return refusal
     return None
 

@@ -47,7 +47,7 @@ class Plan:
         self.through_flask = bool(self.stock & _THROUGH_FLASK)
         self.dispatches_stock = "dispatch_request" in self.stock
         self.finalizes_stock = self.through_flask
-        self.makes_context = "request_context" in self.stock
+        self.makes_context = bool(self.stock & {"create_url_adapter", "request_context"})
         self.pushes_stock = self.makes_context or bool(
             self.stock & {"app_context", "do_teardown_request", "do_teardown_appcontext"}
         )
@@ -60,9 +60,7 @@ class Plan:
         self.respond = responder(app, "make_response" in self.stock, self.through_flask)
         self.teardown_app = tuple(map(app.ensure_sync, reversed(app.teardown_appcontext_funcs)))
         self.known_hosts: set[str] = set()
-        self.checks_hosts = (
-            app.config["TRUSTED_HOSTS"] is not None or "create_url_adapter" in self.stock
-        )
+        self.checks_hosts = app.config["TRUSTED_HOSTS"] is not None
         self._lanes(ordered(app.stages))
         if self.through_flask:
             teach(app)
@@ -87,7 +85,7 @@ class Plan:
     def _table_is_off(self) -> bool:
         """Whether matching is somebody else's: a replaced adapter, context, or map."""
         return (
-            bool(self.stock & {"create_url_adapter", "request_context"})
+            self.makes_context
             or not isinstance(self.app.url_map, seam.SealedMap)
             or self.app.subdomain_matching
             or bool(self.app.url_map.default_subdomain)
@@ -172,7 +170,7 @@ class Plan:
         if not self.makes_context:
             return Context(self.app, environ)
         ctx: Any = self.app.request_context(environ)
-        ctx.environ = environ
+        ctx.environ, ctx.answered = environ, False
         ctx.args = ctx.rule = ctx.error = ctx.unhandled = ctx.routing_exception = None
         return ctx
 
@@ -202,7 +200,7 @@ class Plan:
 
     def _remember_host(self, environ: Any) -> None:
         host = environ.get("HTTP_HOST")
-        if self.checks_hosts and host is not None and "create_url_adapter" not in self.stock:
+        if self.checks_hosts and host is not None:
             if len(self.known_hosts) >= MAX_KNOWN_HOSTS:
                 self.known_hosts.clear()
             self.known_hosts.add(host)
@@ -217,6 +215,7 @@ def _dispatch_through_flask(plan: Plan, ctx: Any, lane: Lane) -> Any:
     request = ctx.request
     if lane.bind is not None and request.routing_exception is None:
         request.view_args = lane.bind(request, request.view_args)
+    ctx.answered = True
     try:
         return plan.app.full_dispatch_request()
     except Exception as error:

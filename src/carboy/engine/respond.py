@@ -22,11 +22,11 @@ def responder(app: Any, stock: bool, done: bool = False) -> Callable[[Any, Any],
     """Return respond(ctx, result) -> response, for *app* as it is now.
 
     stock: make_response is not Flask's own; every result goes to it.
-    done: Flask dispatches; what is a response already has been through all that.
+    done: Flask dispatches; what it answered is a response already.
     """
     cls = app.response_class
     if done:
-        return lambda ctx, result: result if isinstance(result, cls) else app.make_response(result)
+        return lambda ctx, result: result if ctx.answered else app.make_response(result)
     if stock or cls.__new__ is not object.__new__ or not issubclass(cls, Response):
         return lambda ctx, result: app.make_response(result)
     if cls.__init__ is not Response.__init__ or cls.default_mimetype != "text/html":
