@@ -96,6 +96,21 @@ def test_routes_shows_stages_in_order(carboy, carboy_app):
     assert "before: outer > inner\n    after:  stamp" in post
 
 
+def test_routes_shows_what_every_request_passes(carboy, write):
+    """Admissions come before matching, closers when the answer is done."""
+    write(
+        "app.py",
+        "from carboy import Carboy\napp = Carboy(__name__, batteries=())\n"
+        "app.admit(lambda environ: None, name='gate')\n"
+        "app.admit(lambda environ: None, name='moat', over='gate')\n"
+        "app.finish(lambda *facts: None, name='count')\n",
+    )
+    output = carboy("routes", "--stages").output
+    assert "before matching: moat > gate\n    when done: count\n" in output
+    write("plain.py", FLASK)
+    assert "before matching: nothing" in carboy("--app", "plain", "routes", "--stages").output
+
+
 def test_routes_as_json(carboy, carboy_app):
     """Every field of every route, for programs."""
     routes = {route["endpoint"]: route for route in json.loads(carboy("routes", "--json").output)}
@@ -126,8 +141,16 @@ def test_check_is_content_with_a_good_application(carboy, write):
 
 @pytest.mark.parametrize(
     "key",
-    ["dev", "short", "changeme-changeme", "this is a secret key", "a" * 40, b"dev"]
-    + ["192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", "you-will-never-guess"],
+    [
+        "dev",
+        "short",
+        "changeme-changeme",
+        "this is a secret key",
+        "a" * 40,
+        b"dev",
+        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+        "you-will-never-guess",
+    ],
 )
 def test_weak_keys_are_errors_in_production(carboy, write, key):
     """Short keys, keys from tutorials, and keys of few characters are refused."""
@@ -212,6 +235,7 @@ def test_config_suggests_the_nearest_name(carboy, carboy_app):
     result = carboy("config", "SECRETKEY")
     assert result.exit_code == 1
     assert "Did you mean SECRET_KEY?  [cli.config.unknown]" in result.output
+    assert "Did you mean SESSION_COOKIE_NAME?" in carboy("config", "cookie_name").output
 
 
 # -- shell, secret --

@@ -1,5 +1,6 @@
 """`carboy new`: what it writes, what it refuses, and that the result is clean."""
 
+import re
 import subprocess
 import sys
 
@@ -75,6 +76,16 @@ def test_new_refuses_what_is_there(carboy, folder, write):
     assert "[new.exists]" in carboy("new", "file").output
     assert "[new.parent]" in carboy("new", "nowhere/shop").output
     assert [path.name for path in (folder / "shop").iterdir()] == ["mine.txt"]
+
+
+def test_the_example_settings_are_options(carboy, folder, monkeypatch):
+    """What .env.example suggests is known to the application."""
+    carboy("new", "shop")
+    example = (folder / "shop" / ".env.example").read_text()
+    names = re.findall(r"^(?:# )?(CARBOY_\w+)=", example, re.MULTILINE)
+    assert len(names) == 2
+    for name in names:
+        assert carboy("--app", "shop/app.py", "config", name).exit_code == 0
 
 
 @pytest.mark.slow

@@ -78,7 +78,8 @@ def test_threads_make_up_for_fewer_workers_than_cpus():
 def test_scrub_takes_what_a_request_would_believe():
     """CGI names and HTTP_* go, whatever their case says; the rest stays."""
     dirty = {
-        "HTTP_X_FORWARDED_FOR": "1.2.3.4", "REMOTE_USER": "root", "SCRIPT_NAME": "/x", "HTTPS": "on",
+        "HTTP_X_FORWARDED_FOR": "1.2.3.4", "REMOTE_USER": "root", "SCRIPT_NAME": "/x",
+        "HTTPS": "on",
         "wsgi.url_scheme": "https", "PATH": "/bin", "CARBOY_SECRET_KEY": "k", "SERVERLESS": "1",
         "HTTP_PROXY": "http://proxy",
     }  # fmt: skip

@@ -84,11 +84,12 @@ def _named(rows: list[Row], name: str) -> Row:
     for row in rows:
         if row.name.upper() in (name.upper(), plain):
             return row
-    near = difflib.get_close_matches(plain, [row.name for row in rows], n=1)
+    names = [row.name for row in rows]
+    near = [name for name in names if plain in name] or difflib.get_close_matches(plain, names, n=1)
     raise SetupError(
         "cli.config.unknown",
         f"There is no option {name}.",
-        hint=f"Did you mean {near[0]}?" if near else "See them all: carboy config",
+        hint=f"Did you mean {' or '.join(near[:3])}?" if near else "See them all: carboy config",
     )
 
 

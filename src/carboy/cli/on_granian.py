@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import time
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+START_S = 1.0  # a new worker imports the application beside the old one for this long
+LINGER_S = 1.0  # a worker that is replaced closes connections with their next response
 SHORTEST_LIFE_S = 60  # Granian refuses less
 
 
@@ -44,6 +47,7 @@ def serve(plan: Plan, fds: list[int]) -> None:
         log_level=LogLevels.error,
         log_dictconfig=_logs(),
         respawn_failed_workers=True,
+        respawn_interval=START_S,
         workers_lifetime=int(max(SHORTEST_LIFE_S, lifetime_s(plan))) if plan.recycle_s else None,
         workers_kill_timeout=max(1, round(plan.drain_s)),
     )
@@ -69,7 +73,16 @@ def _server_class(plan: Plan, fds: list[int]) -> Any:
         def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
             self._shd = self._holders[idx % len(fds)]
             self._sso = self._sockets[idx % len(fds)]
-            return super()._spawn_worker(idx, target, callback_loader)
+            worker = super()._spawn_worker(idx, target, callback_loader)
+            worker.terminate = lambda: self._end(worker)
+            return worker
+
+        def _end(self, worker: Any) -> None:
+            """End a worker; one that is replaced first lets its connections go."""
+            if not self.interrupt_signal and worker.is_alive():
+                os.kill(worker.inner.pid, signal.SIGUSR1)
+                time.sleep(LINGER_S)
+            type(worker).terminate(worker)
 
     return InheritingServer
 

@@ -54,7 +54,8 @@ def routes(app: App, stages: bool, as_json: bool) -> None:
 
     Sorted by pattern. HEAD and OPTIONS are answered everywhere and not listed.
     """
-    found = list_routes(app.load())
+    flask_app = app.load()
+    found = list_routes(flask_app)
     if as_json:
         click.echo(json.dumps([asdict(route) for route in found], indent=2))
         return
@@ -63,6 +64,8 @@ def routes(app: App, stages: bool, as_json: bool) -> None:
         click.echo(line)
         if stages and route is not None:
             click.echo(_stages(route))
+    if stages:
+        click.echo(_around(flask_app))
 
 
 def list_routes(app: Flask) -> list[Route]:
@@ -148,3 +151,14 @@ def _plain(cells: list[str]) -> list[str]:
 def _stages(route: Route) -> str:
     before, after = (" > ".join(names) or "nothing" for names in (route.before, route.after))
     return click.style(f"    before: {before}\n    after:  {after}", dim=True)
+
+
+def _around(app: Any) -> str:
+    """Return what runs on every request, matched or not, in two lines."""
+    from carboy.engine.lanes import ordered
+
+    admit = [stage.name for stage in ordered(getattr(app, "admissions", ()))]
+    done = list(getattr(app, "closers", ()))
+    rows = {"before matching": admit, "when done": done}
+    lines = [f"    {name}: {' > '.join(names) or 'nothing'}" for name, names in rows.items()]
+    return "\n".join(["Every request", *(click.style(line, dim=True) for line in lines)])
