@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import threading
 
@@ -13,6 +14,7 @@ from carboy.base.errors import RequestFault, ServiceDown, SetupError
 from carboy.observe.battery import Health, Logs
 from carboy.observe.doors import DOOR
 from carboy.observe.metrics import LOST_LINES
+from carboy.observe.store import MANY_DEAD
 
 OURS = ("ids", "logs", "metrics", "health")
 
@@ -454,6 +456,42 @@ def test_workers_share_a_directory(make, monkeypatch, tmp_path):
     expected = 'carboy_requests_total{method="GET",route="/hello/<name>",status="200"} 2.0'
     assert expected in one.test_client().get("/metrics").text
     assert expected in two.test_client().get("/metrics").text
+
+
+def test_a_scrape_folds_what_dead_workers_left(make, monkeypatch, tmp_path):
+    """Recycling workers for months leaves one file, and the sums as they were."""
+    monkeypatch.setenv("CARBOY_RUNTIME_DIR", str(tmp_path))
+    for _ in range(MANY_DEAD):
+        dead = make()
+        dead.test_client().get("/hello/ann")
+        dead.batteries["metrics"].close()
+    client = make().test_client()
+    client.get("/hello/ann")
+
+    text = client.get("/metrics").text
+
+    line = 'carboy_requests_total{{method="GET",route="/hello/<name>",status="200"}} {}.0'
+    assert line.format(MANY_DEAD + 1) in text
+    assert len(list(tmp_path.glob("*.bin"))) == 2
+
+
+def test_a_forked_worker_is_its_own(make, monkeypatch, tmp_path):
+    """gunicorn --preload seals and may even serve before it forks."""
+    monkeypatch.setenv("CARBOY_RUNTIME_DIR", str(tmp_path))
+    app = make()
+    client = app.test_client()
+    parents_id = client.get("/hello/ann").headers["X-Request-ID"]
+    child = os.fork()
+    if child == 0:
+        childs_id = client.get("/hello/bob").headers["X-Request-ID"]
+        good = childs_id[:16] != parents_id[:16] and sum(totals(app).values()) == 1
+        os._exit(0 if good else 1)
+    _, status = os.waitpid(child, 0)
+
+    assert status == 0
+    assert totals(app) == {("GET", "/hello/<name>", "200"): 1}
+    expected = 'carboy_requests_total{method="GET",route="/hello/<name>",status="200"} 2.0'
+    assert expected in client.get("/metrics").text
 
 
 def test_paths_and_methods_of_clients_make_no_series(make):

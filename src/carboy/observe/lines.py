@@ -93,7 +93,13 @@ class RequestLines:
         if int(now) != second:
             second, stamp = self._turn(int(now))
         path = environ.get("PATH_INFO", "")
-        if not _is_plain(path):
+        # PERF: written out here; as a function of its own it costs a tenth of the line.
+        if (
+            not (path.isascii() and path.isprintable())
+            or '"' in path
+            or "\\" in path
+            or len(path) > PATH_CHARS
+        ):
             path = escaped(path_text(path))
         method = environ.get("REQUEST_METHOD", "")
         if method not in METHODS:
@@ -173,17 +179,6 @@ def escaped(text: str, limit: int = PATH_CHARS) -> str:
 def path_text(path: str) -> str:
     """Return a WSGI path (latin-1 by PEP 3333) as the text the client meant."""
     return path.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-def _is_plain(path: str) -> bool:
-    """Tell whether *path* may stand in JSON as it is."""
-    return (
-        path.isascii()
-        and path.isprintable()
-        and '"' not in path
-        and "\\" not in path
-        and len(path) <= PATH_CHARS
-    )
 
 
 def _more(ctx: Any, environ: dict[str, Any], status: int) -> str:
