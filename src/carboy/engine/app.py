@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import flask
@@ -84,6 +85,7 @@ class Carboy(Flask):
         defaults: str = DEFAULTS[-1],
         **kwargs: Any,
     ) -> None:
+        seam.require_checked(metadata.version("flask"), metadata.version("werkzeug"))
         if defaults not in DEFAULTS:
             raise SetupError(
                 "app.defaults",

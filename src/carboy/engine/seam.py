@@ -1,9 +1,9 @@
 """Every Flask and Werkzeug internal that the engine touches, in one place.
 
-Checked with Flask 3.1.3 and Werkzeug 3.1.9. On a Flask it was not checked with,
-the engine steps aside: `checked()` is False and requests take Flask's own path
-(batteries included), slower but right.
+Checked with Flask 3.1.3 and Werkzeug 3.1.9; pyproject.toml admits no other minor
+versions, and an application on one refuses to start instead of guessing.
 
+    require_checked() refuses a Flask that the engine was not checked with
     overridden(app)   which dispatch steps a subclass, an extension or an agent
                       has replaced; those steps are left to Flask's own methods
     watch(app, touch) hook tables that say so when they change after the seal
@@ -14,37 +14,34 @@ from __future__ import annotations
 import types
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from importlib import metadata
 from typing import Any
 
 import flask.app
 import flask.sansio.app
 from flask import Flask
 from flask.globals import _cv_app as cv_app, _cv_request as cv_request
-from werkzeug._internal import _get_environ
 from werkzeug.datastructures import Headers
 from werkzeug.routing import Map
 from werkzeug.routing.converters import BaseConverter
 from werkzeug.routing.matcher import State
 
+from carboy.base.errors import SetupError
+
 __all__ = [
     "DISPATCH",
     "SealedMap",
     "State",
-    "checked",
     "cv_app",
     "cv_request",
-    "environ_of",
     "headers_of",
     "match_root",
     "overridden",
     "passes_through",
+    "require_checked",
     "watch",
 ]
 
-FLASK_CHECKED = ("3.1",)
-
-environ_of = _get_environ
+CHECKED = {"Flask": "3.1", "Werkzeug": "3.1"}
 
 DISPATCH = (
     "app_context",
@@ -78,14 +75,30 @@ HOOK_TABLES = (
 WATCHED = frozenset(
     (*DISPATCH, *HOOK_TABLES, "teardown_appcontext_funcs", "view_functions", "url_map", "json")
 ) | frozenset(
-    ("session_interface", "request_class", "response_class", "subdomain_matching", "config")
+    (
+        "__class__",
+        "session_interface",
+        "request_class",
+        "response_class",
+        "subdomain_matching",
+        "config",
+    )
 )
 """Attributes of the application that the plan was computed from."""
 
 
-def checked() -> bool:
-    """Return whether the installed Flask is one the engine was checked with."""
-    return metadata.version("flask").startswith(tuple(f"{v}." for v in FLASK_CHECKED))
+def require_checked(flask_version: str, werkzeug_version: str) -> None:
+    """Raise SetupError unless the engine was checked with these versions."""
+    found = {"Flask": flask_version, "Werkzeug": werkzeug_version}
+    for name, version in found.items():
+        if not version.startswith(f"{CHECKED[name]}."):
+            raise SetupError(
+                "seam.version",
+                f"{name} {version} is installed; this Carboy was checked with"
+                f" {name} {CHECKED[name]}.x and relies on its inside.",
+                hint=f"Run: pip install 'carboy' '{name.lower()}=={CHECKED[name]}.*'"
+                " or take a newer Carboy.",
+            )
 
 
 def overridden(app: Flask) -> frozenset[str]:
