@@ -73,15 +73,19 @@ HOOK_TABLES = (
 )
 
 WATCHED = frozenset(
-    (*DISPATCH, *HOOK_TABLES, "teardown_appcontext_funcs", "view_functions", "url_map", "json")
-) | frozenset(
     (
+        *DISPATCH,
+        *HOOK_TABLES,
         "__class__",
-        "session_interface",
+        "config",
+        "json",
         "request_class",
         "response_class",
+        "session_interface",
         "subdomain_matching",
-        "config",
+        "teardown_appcontext_funcs",
+        "url_map",
+        "view_functions",
     )
 )
 """Attributes of the application that the plan was computed from."""
