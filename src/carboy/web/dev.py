@@ -44,6 +44,7 @@ SHOWN = (
 )
 """Keys of the environ that hold no secret. Cookie, Authorization, query are not among them."""
 
+PACKAGE = Path(__file__).parents[1]  # src/carboy, or where it is installed
 AROUND = 4  # lines of source above and below the one that failed
 FRAMES = 12  # of a traceback, the innermost
 
@@ -74,11 +75,9 @@ def page(ctx: Any, error: Any, story: Story) -> dict[str, Any] | None:
     if original is not None:
         return broken(original, ctx.environ, ctx.app.root_path)
     routes = near_routes(story.path, _rules(ctx.app)) if story.status == 404 else []
-    lead = story.hint or ("These routes are near." if routes else "")
+    badge = str(story.status) if story.code.startswith("http.") else f"{story.status} {story.code}"
     title = story.detail or story.title
-    return _values(
-        f"{story.status} {story.code}", title, lead, ctx.environ, routes=routes, story=story
-    )
+    return _values(badge, title, story.hint, ctx.environ, routes=routes, story=story)
 
 
 def broken(error: BaseException, environ: dict[str, Any], root: str = "") -> dict[str, Any]:
@@ -119,7 +118,7 @@ def frames_of(trace: TracebackType | None, root: str = "") -> list[Frame]:
             file=step.filename,
             line=step.lineno or 0,
             function=step.name,
-            own=_is_under(step.filename, root),
+            own=_is_own(step.filename, root),
             lines=_source(step.filename, step.lineno or 0),
         )
         for step in steps
@@ -141,9 +140,12 @@ def _rules(app: Any) -> list[str]:
     return [str(rule.rule) for rule in app.url_map.iter_rules()]
 
 
-def _is_under(file: str, root: str) -> bool:
-    inside = bool(root) and Path(file).is_relative_to(root)
-    return inside and "site-packages" not in Path(file).parts
+def _is_own(file: str, root: str) -> bool:
+    """Return whether *file* is the application's: neither a library nor this package."""
+    path = Path(file)
+    if "site-packages" in path.parts or path.is_relative_to(PACKAGE):
+        return False
+    return not root or path.is_relative_to(root)
 
 
 def _source(file: str, line: int) -> tuple[tuple[int, str, bool], ...]:
