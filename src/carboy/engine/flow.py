@@ -52,7 +52,7 @@ def serve(plan: Plan, environ: Any, start_response: Any) -> Iterable[bytes]:
     body: Iterable[bytes] | None = None
     try:
         try:
-            push(plan, ctx)
+            push(plan, ctx, plan.opens_session and refusal is None)
             lane = plan.no_lane if refusal else match(plan, ctx)
             try:
                 if refusal:
@@ -84,8 +84,12 @@ def admit(plan: Plan, environ: Any) -> Exception | None:
     return None
 
 
-def push(plan: Plan, ctx: Any) -> None:
-    """Make *ctx* and its application current, as RequestContext.push does."""
+def push(plan: Plan, ctx: Any, opens_session: bool) -> None:
+    """Make *ctx* and its application current, as RequestContext.push does.
+
+    opens_session: also open it now, for interfaces that may not wait. Not for what
+    was answered before: liveness must not depend on the store of the sessions.
+    """
     if plan.pushes_stock:
         ctx.push()
         return
@@ -98,7 +102,7 @@ def push(plan: Plan, ctx: Any) -> None:
         if appcontext_pushed.receivers:
             appcontext_pushed.send(app, _async_wrapper=app.ensure_sync)
     ctx._cv_tokens = [(cv_request.set(ctx), app_ctx)]
-    if plan.opens_session:
+    if opens_session:
         _ = ctx._session
 
 
