@@ -4,9 +4,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import threading
 
 import pytest
+from flask.sessions import SessionInterface
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from carboy import Carboy, Response, g
@@ -328,6 +330,22 @@ def test_health_answers_before_anything_of_the_application(make, log):
     assert log()[-1]["route"] == "/healthz"
 
 
+def test_liveness_does_not_depend_on_the_store_of_the_sessions(make):
+    """Flask opens a session before anything else; a probe does not need one."""
+
+    class Away(SessionInterface):
+        def open_session(self, app, request):
+            raise ConnectionError("redis is away")
+
+    app = make()
+    app.session_interface = Away()
+    client = app.test_client()
+
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/hello/ann").status_code == 500
+
+
 def test_readiness_follows_the_probes(make, log, monkeypatch):
     """503 names the failing probe; strangers do not learn why."""
     app = make()
@@ -473,6 +491,21 @@ def test_a_scrape_folds_what_dead_workers_left(make, monkeypatch, tmp_path):
     line = 'carboy_requests_total{{method="GET",route="/hello/<name>",status="200"}} {}.0'
     assert line.format(MANY_DEAD + 1) in text
     assert len(list(tmp_path.glob("*.bin"))) == 2
+
+
+def test_a_directory_that_went_away_leaves_the_workers_own_numbers(make, monkeypatch, tmp_path):
+    """The launcher removes it while the last worker stops."""
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    monkeypatch.setenv("CARBOY_RUNTIME_DIR", str(runtime))
+    client = make().test_client()
+    client.get("/hello/ann")
+    shutil.rmtree(runtime)
+
+    answer = client.get("/metrics")
+
+    assert answer.status_code == 200
+    assert "carboy_workers 1.0" in answer.text
 
 
 def test_a_forked_worker_is_its_own(make, monkeypatch, tmp_path):

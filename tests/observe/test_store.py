@@ -98,6 +98,7 @@ def test_a_full_disk_means_memory_instead(tmp_path, monkeypatch):
 
     assert store.rows() == [(("n",), (1.0,))]
     assert read_all(tmp_path) == []
+    assert list(tmp_path.glob("*.bin")) == []
     store.close()
 
 

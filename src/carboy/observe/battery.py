@@ -204,15 +204,21 @@ class Metrics(Battery):
     def _scrape(self, environ: Any) -> Response | None:
         if not (self._peers.allow(environ) or self._knows_token(environ)):
             return None
-        directory = self.store.directory
-        if directory is None:
-            rows, workers = self.store.rows(), [os.getpid()]
-        else:
-            store.retire(directory)
-            rows, workers = store.read_all(directory), store.living(directory)
+        rows, workers = self._numbers()
         accept = environ.get("HTTP_ACCEPT", "")
         body, content_type = metrics.exposition(rows, workers, accept)
         return Response(body, content_type=content_type)
+
+    def _numbers(self) -> tuple[list[store.Row], list[int]]:
+        """Return the rows of all workers, and the living ones; ours alone if need be."""
+        directory = self.store.directory
+        if directory is not None:
+            try:
+                store.retire(directory)
+                return store.read_all(directory), store.living(directory)
+            except OSError:  # the directory is gone (we are stopping) or its disk is full
+                pass
+        return self.store.rows(), [os.getpid()]
 
     def _knows_token(self, environ: Any) -> bool:
         given: str = environ.get("HTTP_AUTHORIZATION", "")

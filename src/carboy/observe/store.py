@@ -134,9 +134,9 @@ class Store:
 
     def _map(self, directory: Path) -> mmap.mmap | bytearray:
         """Return this process's file, mapped; memory when it cannot be made."""
-        name = f"metrics-{os.getpid()}-{secrets.token_hex(4)}.bin"
+        file = directory / f"metrics-{os.getpid()}-{secrets.token_hex(4)}.bin"
         try:
-            self._file = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX)
             os.ftruncate(self._file, self.capacity)
             if self._reserve(HEAD):
@@ -144,6 +144,7 @@ class Store:
         except OSError:
             pass  # a full disk costs the other workers' view, not this request
         if self._file >= 0:
+            file.unlink(missing_ok=True)
             os.close(self._file)
             self._file = -1
         return bytearray(self.capacity)
