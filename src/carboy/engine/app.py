@@ -15,7 +15,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import flask
 from flask import Flask
@@ -42,6 +42,12 @@ DEFAULTS = ("2026.1",)  # versions of the defaults that this release can give
 
 F = TypeVar("F", bound=Callable[..., Any])
 Names = str | Iterable[str]
+
+
+class Register(Protocol):
+    """`app.get("/")` for type checkers: a view may return what the typed battery encodes."""
+
+    def __call__(self, rule: str, **options: Any) -> Callable[[F], F]: ...
 
 
 class Carboy(Flask):
@@ -76,6 +82,14 @@ class Carboy(Flask):
     encoder_for: Callable[[type[Any]], Callable[[Any], bytes] | None] | None = None
     _plan: Plan | None = None
     _next_plan: Plan | None = None
+
+    if TYPE_CHECKING:
+        route: Register
+        get: Register
+        post: Register
+        put: Register
+        patch: Register
+        delete: Register
 
     def __init__(
         self,
@@ -324,6 +338,14 @@ class Carboy(Flask):
 
 class Blueprint(flask.Blueprint):
     """A Flask blueprint that may have stages of its own."""
+
+    if TYPE_CHECKING:
+        route: Register
+        get: Register
+        post: Register
+        put: Register
+        patch: Register
+        delete: Register
 
     def before(self, function: F | None = None, **options: Any) -> Any:
         """Register a stage before this blueprint's views; see `Carboy.before`."""
