@@ -23,9 +23,10 @@ from pydantic.errors import PydanticUserError
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Request
 
-from carboy.base.errors import RequestFault, SetupError
-from carboy.engine.bodies import FORMS, BodyReader, Wrong, has_body
+from carboy.base.errors import SetupError
+from carboy.engine.bodies import FORMS, BodyReader, Wrong, has_body, query_pairs
 from carboy.engine.complaints import complaint, invalid, of_pydantic, type_refused
+from carboy.engine.constraints import hidden, misfits
 from carboy.engine.params import MISSING, Marker, Param
 from carboy.engine.texts import Slots, put, slot_for
 
@@ -52,6 +53,7 @@ class Binder:
     """
 
     def __init__(self, params: Sequence[Param], place: str, guards: Sequence[Guard] = ()) -> None:
+        _check_constraints(params, place)
         self.params = tuple(params)
         self.place = place
         self.guards = guards
@@ -125,6 +127,26 @@ class Binder:
             return BodyReader(param, _understood(param.annotation), self.guards)
 
 
+def _check_constraints(params: Sequence[Param], place: str) -> None:
+    for param in params:
+        for name, member in misfits(param.annotation):
+            raise SetupError(
+                "typed.constraint",
+                f"{place}: {name!r} cannot hold for {param.name!r}, {formatannotation(member)}.",
+                hint="Remove it, annotate another type, or put it on the items of a list:  "
+                "list[Annotated[int, Field(ge=1)]]  with pydantic's Field.",
+            )
+        marker = hidden(param.annotation)
+        if marker is not None:
+            raise SetupError(
+                "typed.hidden",
+                f"{place}: {marker.source.title()}() stands inside the annotation of "
+                f"{param.name!r}, where it has no effect.",
+                hint="Put it outside:  Annotated[list[int], Query()]; for constraints on items "
+                "use pydantic's Field:  list[Annotated[int, Field(ge=1)]].",
+            )
+
+
 def _validator(fields: Sequence[Param], place: str) -> Callable[[Raw], Raw]:
     """Return one validator for all *fields*: absent optional ones stay absent."""
     types = {p.name: _understood(p.annotation) for p in fields}
@@ -184,7 +206,7 @@ def _query_reader(slots: Slots) -> Read:
             or "args" in request.__dict__
             or type(request).args is not args_of_werkzeug
         ):
-            slots.fill(_args(request), raw)
+            slots.fill(query_pairs(request), raw)
             return
         for pair in text.split("&"):
             name, _, value = pair.partition("=")
@@ -193,15 +215,6 @@ def _query_reader(slots: Slots) -> Read:
                 put(slot, value, raw)
 
     return read
-
-
-def _args(request: Request) -> Iterable[tuple[str, str]]:
-    try:
-        return request.args.items(multi=True)
-    except UnicodeDecodeError:
-        raise RequestFault(
-            400, "typed.query", "The query string is not UTF-8.", hint="Percent-encode it."
-        ) from None
 
 
 def _header_reader(slots: Slots) -> Read:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from carboy.base.errors import RequestFault
 from carboy.engine.complaints import complaint, json_refused, of_pydantic, type_refused
 from carboy.engine.signatures import bare
 from carboy.engine.texts import UNIONS, Slots, slot_for
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from carboy.engine.jsons import Guard
     from carboy.engine.params import Param
 
-__all__ = ["FORMS", "JSON", "BodyReader", "Wrong", "has_body"]
+__all__ = ["FORMS", "JSON", "BodyReader", "Wrong", "has_body", "query_pairs"]
 
 JSON = "application/json"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -93,7 +94,7 @@ class BodyReader:
 
     def _from_query(self, request: Request) -> Any:
         assert self.form is not None  # signatures.ACCEPTS: only models come from a query
-        texts = self.form.texts(request.args.items(multi=True))
+        texts = self.form.texts(query_pairs(request))
         if not texts and not self.required:
             return self.default
         return self.codec.fields(texts, "query")
@@ -109,6 +110,19 @@ def has_body(request: Request) -> bool:
     environ = request.environ
     length = environ.get("CONTENT_LENGTH")
     return length not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in environ
+
+
+def query_pairs(request: Request) -> Iterable[tuple[str, str]]:
+    """Return the names and texts of the query string, in its order.
+
+    Raises RequestFault 400 for raw bytes that are no UTF-8 (RFC 3986 allows none).
+    """
+    try:
+        return request.args.items(multi=True)
+    except UnicodeDecodeError:
+        raise RequestFault(
+            400, "typed.query", "The query string is not UTF-8.", hint="Percent-encode it."
+        ) from None
 
 
 def _accepted(param: Param) -> tuple[str, ...]:

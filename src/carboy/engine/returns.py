@@ -90,7 +90,7 @@ def _simpler(cls: type[Any]) -> Simplify | None:
 
 def _stands_alone(cls: type[Any]) -> bool:
     """Return whether an instance of *cls* is a whole answer that Flask would refuse."""
-    if callable(getattr(cls, "__call__", None)) or hasattr(cls, "__next__"):  # noqa: B004 - of instances, not of cls
+    if any("__call__" in vars(base) or "__next__" in vars(base) for base in cls.__mro__):
         return False  # a WSGI application, a stream
     if issubclass(cls, (str, bytes, bytearray, dict, list, tuple)):
         return False

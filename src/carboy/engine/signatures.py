@@ -382,9 +382,10 @@ def _wrong_marker(
     function: Callable[..., Any], parameter: inspect.Parameter, source: str, kind: str
 ) -> NoReturn:
     can = ", ".join(name.title() + "()" for name, kinds in ACCEPTS.items() if kind in kinds)
+    shown = inspect.formatannotation(parameter.annotation)
+    files = "a FileStorage or a list[FileStorage]"
     raise SetupError(
         "typed.marker",
-        f"{place(function)}: {source.title()}() cannot fill {parameter.name!r}, a {kind}.",
-        hint=f"Use {can or 'no marker'}."
-        + (" Annotate it with FileStorage or list[FileStorage]." if source == "file" else ""),
+        f"{place(function)}: {source.title()}() cannot fill {parameter.name!r}: {shown}.",
+        hint=f"File() fills {files}." if source == "file" else f"What can: {can or 'no marker'}.",
     )

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, Union
 
 from carboy.engine.signatures import bare, kind_of
 
-__all__ = ["Slot", "Slots", "slot_for"]
+__all__ = ["Slot", "Slots", "members", "put", "slot_for"]
 
 UNIONS = (Union, types.UnionType)
 
@@ -64,25 +64,25 @@ def put(slot: Slot, text: str, raw: dict[str, Any]) -> None:
 def slot_for(name: str, annotation: Any) -> Slot:
     """Return the slot for a field called *name* of type *annotation*."""
     many = kind_of(annotation) == "list"
-    members = _members(annotation)
-    nullable = type(None) in members
+    found = members(annotation)
+    nullable = type(None) in found
     if many:
-        members = [m for item in _items(members) for m in _members(item)]
-    texts = any(_can_be_text(member) for member in members)
-    return Slot(name, many, (nullable and not many) or not texts, _meanings(members))
+        found = [member for item in _items(found) for member in members(item)]
+    texts = any(_can_be_text(member) for member in found)
+    return Slot(name, many, (nullable and not many) or not texts, _meanings(found))
 
 
-def _members(annotation: Any) -> list[Any]:
+def members(annotation: Any) -> list[Any]:
     """Return the alternatives of a union; of anything else, itself."""
     annotation = bare(annotation)
     if typing.get_origin(annotation) not in UNIONS:
         return [annotation]
-    return [m for arg in typing.get_args(annotation) for m in _members(arg)]
+    return [m for arg in typing.get_args(annotation) for m in members(arg)]
 
 
-def _items(members: list[Any]) -> list[Any]:
-    """Return the item types of the containers among *members*; Any when not said."""
-    args = [arg for m in members for arg in typing.get_args(m) if arg is not ...]
+def _items(found: list[Any]) -> list[Any]:
+    """Return the item types of the containers in *found*; Any when not said."""
+    args = [arg for m in found for arg in typing.get_args(m) if arg is not ...]
     return args or [Any]
 
 
@@ -92,16 +92,15 @@ def _can_be_text(member: Any) -> bool:
     return not isinstance(member, type) or issubclass(member, (str, bytes, enum.Enum))
 
 
-def _meanings(members: list[Any]) -> dict[str, Any] | None:
+def _meanings(found: list[Any]) -> dict[str, Any] | None:
     """Return text -> value for members of enumerations and Literals that are not text."""
     values: list[Any] = []
-    for member in members:
+    for member in found:
         if typing.get_origin(member) is Literal:
             values += typing.get_args(member)
         elif isinstance(member, type) and issubclass(member, enum.Enum):
             values += [choice.value for choice in member]
-    found = {_spelled(value): value for value in values if not isinstance(value, str)}
-    return found or None
+    return {_spelled(value): value for value in values if not isinstance(value, str)} or None
 
 
 def _spelled(value: Any) -> str:
