@@ -13,122 +13,53 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from flask import (
         Config as Config,
-    )
-    from flask import (
         Flask as Flask,
-    )
-    from flask import (
         abort as abort,
-    )
-    from flask import (
         after_this_request as after_this_request,
-    )
-    from flask import (
         appcontext_popped as appcontext_popped,
-    )
-    from flask import (
         appcontext_pushed as appcontext_pushed,
-    )
-    from flask import (
         appcontext_tearing_down as appcontext_tearing_down,
-    )
-    from flask import (
         before_render_template as before_render_template,
-    )
-    from flask import (
         copy_current_request_context as copy_current_request_context,
-    )
-    from flask import (
         current_app as current_app,
-    )
-    from flask import (
         flash as flash,
-    )
-    from flask import (
         g as g,
-    )
-    from flask import (
         get_flashed_messages as get_flashed_messages,
-    )
-    from flask import (
         get_template_attribute as get_template_attribute,
-    )
-    from flask import (
         got_request_exception as got_request_exception,
-    )
-    from flask import (
         has_app_context as has_app_context,
-    )
-    from flask import (
         has_request_context as has_request_context,
-    )
-    from flask import (
         json as json,
-    )
-    from flask import (
         jsonify as jsonify,
-    )
-    from flask import (
         make_response as make_response,
-    )
-    from flask import (
         message_flashed as message_flashed,
-    )
-    from flask import (
         redirect as redirect,
-    )
-    from flask import (
         render_template as render_template,
-    )
-    from flask import (
         render_template_string as render_template_string,
-    )
-    from flask import (
         request as request,
-    )
-    from flask import (
         request_finished as request_finished,
-    )
-    from flask import (
         request_started as request_started,
-    )
-    from flask import (
         request_tearing_down as request_tearing_down,
-    )
-    from flask import (
         send_file as send_file,
-    )
-    from flask import (
         send_from_directory as send_from_directory,
-    )
-    from flask import (
         session as session,
-    )
-    from flask import (
         stream_template as stream_template,
-    )
-    from flask import (
         stream_template_string as stream_template_string,
-    )
-    from flask import (
         stream_with_context as stream_with_context,
-    )
-    from flask import (
         template_rendered as template_rendered,
-    )
-    from flask import (
         url_for as url_for,
     )
 
     from carboy.base.battery import Battery as Battery
     from carboy.base.checks import Finding as Finding
-    from carboy.base.errors import CarboyError as CarboyError
-    from carboy.base.errors import RequestFault as RequestFault
-    from carboy.base.errors import ServiceDown as ServiceDown
-    from carboy.base.errors import SetupError as SetupError
+    from carboy.base.errors import (
+        CarboyError as CarboyError,
+        RequestFault as RequestFault,
+        ServiceDown as ServiceDown,
+        SetupError as SetupError,
+    )
     from carboy.base.options import Option as Option
-    from carboy.engine.app import Blueprint as Blueprint
-    from carboy.engine.app import Carboy as Carboy
+    from carboy.engine.app import Blueprint as Blueprint, Carboy as Carboy
     from carboy.engine.requests import Request as Request
     from carboy.engine.responses import Response as Response
 

@@ -1,6 +1,6 @@
 """Findings: what `carboy check` and the seal have to say about an application.
 
-    Battery.checks()  ->  [Finding, ...]  ->  printed, or an ERROR refuses to serve
+Battery.checks()  ->  [Finding, ...]  ->  printed, or an ERROR refuses to serve
 """
 
 from __future__ import annotations

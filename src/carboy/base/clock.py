@@ -1,7 +1,7 @@
 """The one place that tells time; tests put their own hands on it.
 
-    now_s()         wall clock, seconds since the epoch (float)
-    ticks_s()       monotonic, for durations, seconds (float)
+now_s()         wall clock, seconds since the epoch (float)
+ticks_s()       monotonic, for durations, seconds (float)
 """
 
 from __future__ import annotations
