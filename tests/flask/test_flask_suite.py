@@ -61,9 +61,7 @@ def test_without_batteries_every_test_ends_as_on_flask(runs: dict[str, Run]) -> 
 
 
 @pytest.mark.parametrize("way", ["compatible", "default"])
-def test_with_batteries_exactly_the_documented_tests_differ(
-    runs: dict[str, Run], way: str
-) -> None:
+def test_with_batteries_exactly_the_documented_tests_differ(runs: dict[str, Run], way: str) -> None:
     """The page lists each with its reason: none missing, none that no longer differs."""
     found = set(differences(runs["stock"], runs[way]))
     listed = documented(way)
@@ -95,9 +93,7 @@ def test_the_celery_example_imports_and_answers(tree: Path) -> None:
         assert answer.requests == 3
 
 
-def test_flask_3_2_when_it_is_released(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_flask_3_2_when_it_is_released(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The next Flask changes the dispatch methods: its suite runs here from its first day."""
     found = [number for number in newest("flask") if number.startswith("3.2.")]
     if not found:

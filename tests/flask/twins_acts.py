@@ -11,12 +11,15 @@ from __future__ import annotations
 import datetime
 import decimal
 import io
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import flask
 from flask import current_app, g, request, session
+from flask.ctx import AppContext, RequestContext
+from flask.globals import app_ctx, request_ctx
 from werkzeug.exceptions import BadRequest, Conflict, HTTPException, ImATeapot, NotFound
 from werkzeug.routing import BuildError, RequestRedirect
 from werkzeug.wrappers import Response as PlainResponse
@@ -56,6 +59,81 @@ def ask_app(log: Log) -> None:
     log.append(f"  {current_app._got_first_request} {current_app.testing} {current_app.debug}")
     log.append(f"  {request.is_json} {request.mimetype} {request.scheme} {request.remote_addr}")
     log.append(f"  {request.environ.get('werkzeug.request') is request._get_current_object()}")
+
+
+def look_inside(log: Log) -> None:
+    """What code that knows Flask's contexts can reach."""
+    context, app_context = request_ctx._get_current_object(), app_ctx._get_current_object()
+    log.append(f"inside {request!r} {g!r} {context!r} {isinstance(context, RequestContext)}")
+    log.append(f"  {type(request._get_current_object()) is current_app.request_class}")
+    log.append(f"  {context.request is request._get_current_object()} {context.app.name}")
+    log.append(f"  {context.url_adapter is None} {app_context.url_adapter is None}")
+    log.append(f"  {context.flashes} {isinstance(app_context, AppContext)} {app_context.app.name}")
+    log.append(f"  {len(context._after_request_functions)} {context.session is None}")
+
+
+def other_route(log: Log) -> None:
+    """A hook that sends the request somewhere else."""
+    rules = [
+        r for r in current_app.url_map.iter_rules() if r.endpoint != "static" and not r.arguments
+    ]
+    if rules:
+        request.url_rule, request.view_args = rules[0], {}
+        request.routing_exception = None
+
+
+def other_error(log: Log) -> None:
+    request.routing_exception = Conflict("set by hand")
+
+
+def new_args(log: Log) -> None:
+    request.view_args = {**(request.view_args or {}), "added": 1}
+
+
+def match_again(log: Log) -> None:
+    request_ctx.match_request()
+    log.append(f"matched {request.endpoint} {request.view_args} {request.routing_exception}")
+
+
+def copied_by_hand(log: Log) -> None:
+    copy = request_ctx.copy()
+    with copy:
+        log.append(
+            f"copy {request.path} {request.endpoint} {session.get('n') if session else None}"
+        )
+
+
+def in_thread(log: Log) -> None:
+    """The context goes into a thread, as the documentation shows."""
+
+    @flask.copy_current_request_context
+    def work() -> None:
+        log.append(f"thread {request.path} {request.endpoint} {dict(session or {})} {'n' in g}")
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # of a hook or receiver: seen, not printed by the thread
+            log.append(f"thread raised {type(error).__name__} {error}")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def add_to_environ(log: Log) -> None:
+    request.environ["HTTP_X_LATE"] = "1"
+    log.append(f"environ {request.headers.get('X-Late')} {request.environ.get('HTTP_X_ADDED')}")
+
+
+def handle_by_hand(log: Log) -> None:
+    answer = current_app.make_response(current_app.handle_user_exception(NotFound("by hand")))
+    log.append(f"by hand {answer.status}")
+
+
+def push_and_leave(log: Log) -> None:
+    """A context that is pushed and forgotten."""
+    current_app.app_context().push()
 
 
 def read_session(log: Log) -> None:
@@ -129,21 +207,42 @@ def after_this_breaks(log: Log) -> None:
         raise Oops("in after_this_request")
 
 
+_inside: list[str] = []
+
+
+def once(act: Callable[[Log], None]) -> Callable[[Log], None]:
+    """Teardown hooks run for inner contexts, too: without this they would never end."""
+
+    def guarded(log: Log) -> None:
+        if _inside:
+            return
+        _inside.append(act.__name__)
+        try:
+            act(log)
+        finally:
+            _inside.pop()
+
+    return guarded
+
+
+@once
 def contexts(log: Log) -> None:
     with current_app.app_context():
         log.append(f"inner app context {flask.has_request_context()} {'n' in g}")
     with current_app.test_request_context("/inner?x=1", method="POST"):
-        log.append(f"inner {request.path} {request.method} {request.endpoint} {dict(session or {})}")
+        log.append(
+            f"inner {request.path} {request.method} {request.endpoint} {dict(session or {})}"
+        )
     log.append(f"outer {request.path} {'n' in g}")
 
 
+@once
 def nested_request(log: Log) -> None:
-    if request.headers.get("X-Nested"):
-        return
-    answer = current_app.test_client().get("/a", headers={"X-Nested": "1"})
+    answer = current_app.test_client().get("/a")
     log.append(f"nested {answer.status} {answer.data!r} outer {request.path}")
 
 
+@once
 def copied_context(log: Log) -> None:
     @flask.copy_current_request_context
     def work() -> None:
@@ -192,6 +291,16 @@ def raising(error: Callable[[], BaseException]) -> Callable[[Log], None]:
 ACTS: dict[str, Callable[[Log], Any]] = {
     "look": look,
     "ask app": ask_app,
+    "look inside": look_inside,
+    "other route": other_route,
+    "other error": other_error,
+    "new args": new_args,
+    "match again": match_again,
+    "copied by hand": once(copied_by_hand),
+    "in thread": once(in_thread),
+    "add to environ": add_to_environ,
+    "handle by hand": once(handle_by_hand),
+    "push and leave": push_and_leave,
     "read session": read_session,
     "write session": write_session,
     "nest in session": nest_in_session,

@@ -17,6 +17,7 @@ from typing import Any
 import flask
 import flask.signals
 import flask.views
+import werkzeug.routing
 from flask.json.provider import DefaultJSONProvider
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionInterface
 from twins_acts import ACTS, GIVES, ODD_GIVES, Log, Oops, Stop, Sub
@@ -24,7 +25,18 @@ from twins_spec import App, Blueprint, Handler, Hook, Override, Rule
 from werkzeug import exceptions
 from werkzeug.routing import BaseConverter, RequestRedirect
 
-__all__ = ["CLASSES", "QUIET", "SIGNALS", "TRAITS", "add_hook", "add_rule", "declare", "listen", "patched", "watched"]
+__all__ = [
+    "CLASSES",
+    "QUIET",
+    "SIGNALS",
+    "TRAITS",
+    "add_hook",
+    "add_rule",
+    "declare",
+    "listen",
+    "patched",
+    "watched",
+]
 
 HERE = Path(__file__).resolve().parent
 ALL_GIVES = {**GIVES, **ODD_GIVES}
@@ -158,7 +170,7 @@ def declare(base: type[flask.Flask], spec: App, log: Log) -> flask.Flask:
 def add_rule(owner: Any, rule: Rule, index: int, log: Log) -> None:
     """Add *rule* to an application or blueprint."""
     endpoint = rule.endpoint or f"e{index}"
-    view = _view(rule, endpoint, log)
+    view = None if rule.kind == "no view" else _view(rule, endpoint, log)
     owner.add_url_rule(rule.rule, endpoint, view, **rule.options)
 
 
@@ -171,12 +183,15 @@ def add_hook(owner: Any, hook: Hook, name: str, log: Log) -> None:
 
 @contextmanager
 def listen(app: flask.Flask, names: tuple[str, ...], log: Log) -> Iterator[None]:
-    """Connect receivers to the signals; a name ending in "*" listens to every sender."""
+    """Connect receivers to the signals.
+
+    "request_started*" listens to every sender; "request_started:look" does the act, too.
+    """
     connected = []
     for name in names:
-        signal = SIGNALS[name.rstrip("*")]
+        signal = SIGNALS[name.partition(":")[0].rstrip("*")]
         receiver = _receiver(name, app, log)
-        signal.connect(receiver, **({} if name.endswith("*") else {"sender": app}), weak=False)
+        signal.connect(receiver, **({} if "*" in name else {"sender": app}), weak=False)
         connected.append((signal, receiver))
     try:
         yield
@@ -290,6 +305,13 @@ def _written(kind: str, body: Callable[[dict[str, Any]], Any]) -> Callable[..., 
             return body(kwargs)
 
         return coroutine
+    if kind == "async class":
+
+        class Asynchronous(flask.views.MethodView):
+            async def get(self, **kwargs: Any) -> Any:
+                return body(kwargs)
+
+        return Asynchronous.as_view("view")
     if kind in ("class", "once"):
 
         class Method(flask.views.MethodView):
@@ -383,6 +405,8 @@ def _receiver(name: str, app: flask.Flask, log: Log) -> Callable[..., None]:
     def receive(sender: Any, **facts: Any) -> None:
         shown = {k: _fact(v) for k, v in sorted(facts.items()) if k != "context"}
         log.append(f"signal {name} {sender is app} {shown} {flask.has_request_context()}")
+        if ":" in name:
+            ACTS[name.partition(":")[2]](log)
 
     return receive
 
@@ -400,6 +424,116 @@ def _sessions(app: flask.Flask, log: Log) -> None:
     app.session_interface.log = log
 
 
+def _request_init(app: flask.Flask, log: Log) -> None:
+    """A request class that does its own thing when it is made."""
+
+    class Made(flask.Request):
+        def __init__(self, environ: Any, *args: Any, **kwargs: Any) -> None:
+            log.append(f"request made {environ['PATH_INFO']!r}")
+            environ["PATH_INFO"] = environ["PATH_INFO"].replace("/b", "/a")
+            super().__init__(environ, *args, **kwargs)
+
+    app.request_class = Made
+
+
+def _response_hooks(app: flask.Flask, log: Log) -> None:
+    """A response class that replaces the steps of sending."""
+
+    class Sent(flask.Response):
+        autocorrect_location_header = True
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            log.append("response made")
+            super().__init__(*args, **kwargs)
+
+        def get_wsgi_headers(self, environ: Any) -> Any:
+            headers = super().get_wsgi_headers(environ)
+            headers["X-Sent"] = "1"
+            return headers
+
+    app.response_class = Sent
+
+
+def _response_call(app: flask.Flask, log: Log) -> None:
+    class Called(flask.Response):
+        def __call__(self, environ: Any, start_response: Any) -> Any:
+            log.append(f"response called {flask.has_request_context()}")
+            self.headers["X-Called"] = "1"
+            return super().__call__(environ, start_response)
+
+    app.response_class = Called
+
+
+def _response_items(app: flask.Flask, log: Log) -> None:
+    class Items(flask.Response):
+        def iter_encoded(self) -> Any:
+            log.append("iterated")
+            return (b"[" + item + b"]" for item in super().iter_encoded())
+
+        def close(self) -> None:
+            log.append("response closed")
+            super().close()
+
+    app.response_class = Items
+
+
+def _globals_class(app: flask.Flask, log: Log) -> None:
+    class Globals(flask.ctx._AppCtxGlobals):
+        n = 100
+
+    app.app_ctx_globals_class = Globals
+
+
+def _odd_sessions(app: flask.Flask, log: Log) -> None:
+    """A session interface that changes single decisions of Flask's own."""
+
+    class Odd(SecureCookieSessionInterface):
+        salt = "odd"
+
+        def should_set_cookie(self, app: Any, session: Any) -> bool:
+            log.append(f"should set {session.modified} {session.permanent}")
+            return bool(super().should_set_cookie(app, session))
+
+        def get_cookie_path(self, app: Any) -> str:
+            return "/odd"
+
+        def make_null_session(self, app: Any) -> Any:
+            log.append("null session")
+            return super().make_null_session(app)
+
+    app.session_interface = Odd()
+
+
+def _early_session(app: flask.Flask, log: Log) -> None:
+    """A session interface that needs the request's route or writes when it opens."""
+
+    class Early(SecureCookieSessionInterface):
+        def open_session(self, app: Any, request: Any) -> Any:
+            session = super().open_session(app, request)
+            if session is not None:
+                session["opened"] = session.get("opened", 0) + 1
+            return session
+
+    app.session_interface = Early()
+
+
+def _own_rules(app: flask.Flask, log: Log) -> None:
+    class OwnRule(werkzeug.routing.Rule):
+        def build(self, *args: Any, **kwargs: Any) -> Any:
+            log.append("rule builds")
+            return super().build(*args, **kwargs)
+
+    app.url_rule_class = OwnRule
+
+
+def _new_map(app: flask.Flask, log: Log) -> None:
+    """The whole map is replaced by a plain one of Werkzeug."""
+    app.url_map = werkzeug.routing.Map(
+        [r.empty() for r in app.url_map.iter_rules()], host_matching=app.url_map.host_matching
+    )
+    app.url_map.converters.update(upper=Upper, crosses=Crosses)
+
+
 def _middleware(app: flask.Flask, log: Log) -> None:
     inner = app.wsgi_app
 
@@ -407,6 +541,23 @@ def _middleware(app: flask.Flask, log: Log) -> None:
         log.append(f"middleware {environ['PATH_INFO']!r}")
         environ["HTTP_X_ADDED"] = "1"
         return inner(environ, start_response)
+
+    app.wsgi_app = outer  # type: ignore[method-assign]  # as Flask's documentation shows
+
+
+def _method_middleware(app: flask.Flask, log: Log) -> None:
+    """Rewrites the method and the path on the way in, and starts the response itself."""
+    inner = app.wsgi_app
+
+    def outer(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "POST":
+            environ["REQUEST_METHOD"] = "PUT"
+        environ["PATH_INFO"] = environ["PATH_INFO"].replace("/b", "/a")
+
+        def start(status: str, headers: Any, exc_info: Any = None) -> Any:
+            return start_response(status, [*headers, ("X-Outer", "1")], exc_info)
+
+        return inner(environ, start)
 
     app.wsgi_app = outer  # type: ignore[method-assign]  # as Flask's documentation shows
 
@@ -429,6 +580,17 @@ TRAITS: dict[str, Callable[[flask.Flask, Log], Any]] = {
     "json mimetype": lambda app, log: setattr(app.json, "mimetype", "application/x-json"),
     "json default": lambda app, log: setattr(app.json, "default", str),
     "middleware": _middleware,
+    "method middleware": _method_middleware,
+    "request init": _request_init,
+    "response hooks": _response_hooks,
+    "response call": _response_call,
+    "response items": _response_items,
+    "globals class": _globals_class,
+    "odd sessions": _odd_sessions,
+    "early session": _early_session,
+    "own rules": _own_rules,
+    "new map": _new_map,
+    "default subdomain": lambda app, log: setattr(app.url_map, "default_subdomain", "api"),
     "template global": lambda app, log: app.add_template_global(lambda: "tg", "extra"),
     "stop": lambda app, log: app.register_error_handler(Stop, lambda e: "stopped"),  # type: ignore[arg-type,type-var]
 }

@@ -39,10 +39,20 @@ SAMPLES: dict[str, tuple[str, ...]] = {
 }
 PATTERNS = list(SAMPLES)[:-1]
 STATIC = ("a", "b", "ab", "é", "a-b", "a.b", "7", "static")
+RARE_KINDS = ("async class", "no view")
 PREFIXES = ("/p", "/p/q", "/<int:y>", "/a")
 METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "ODD", "get")
 HOSTS = ("localhost", "example.com", "api.example.com", "b.example.com", "localhost:8080")
-ODD_HOSTS = ("EXAMPLE.com", "evil.test", "bad host", "", "a_b", "[::1]:80", "example.com:x", "é.test")
+ODD_HOSTS = (
+    "EXAMPLE.com",
+    "evil.test",
+    "bad host",
+    "",
+    "a_b",
+    "[::1]:80",
+    "example.com:x",
+    "é.test",
+)
 QUERIES = ("", "x=1", "x=1&x=2&y=%C3%A9", "x", "x=%ff", "&&=;", "a=b+c%20d")
 HEADERS = (
     {},
@@ -109,6 +119,9 @@ METHODS_OF_FLASK = (
     "url_for", "redirect", "get_send_file_max_age", "create_jinja_environment",
     "test_request_context", "make_aborter", "add_url_rule", "_find_error_handler",
 )  # fmt: skip
+# Without those of the application context: a receiver that fails there leaves it half made.
+ACTING_SIGNALS = tuple(name for name in SIGNALS if not name.startswith("appcontext"))
+SIGNAL_ACTS = ("write session", "read session", "write g", "look", "after this", "raise oops")
 ANSWERING = ("dispatch_request", "full_dispatch_request", "preprocess_request", "make_response")
 MARKING = ("process_response", "finalize_request", "full_dispatch_request", "make_response")
 HOOKS = (
@@ -118,7 +131,18 @@ HOOKS = (
     "app_url_value_preprocessor", "app_url_defaults", "app_context_processor",
 )  # fmt: skip
 
-calm_acts = [a for a in ACTS if not a.startswith(("raise", "abort", "bad", "unjson", "small"))]
+ODD_ACTS = (
+    "raise",
+    "abort",
+    "bad",
+    "unjson",
+    "small",
+    "push",
+    "other route",
+    "other error",
+    "new args",
+)
+calm_acts = [a for a in ACTS if not a.startswith(ODD_ACTS)]
 some_acts = st.lists(st.sampled_from(calm_acts), max_size=3)
 one_odd_act = st.lists(st.sampled_from(list(ACTS)), max_size=1)
 acts = st.tuples(some_acts, st.one_of(st.just([]), st.just([]), one_odd_act)).map(
@@ -169,6 +193,7 @@ def rules(draw: st.DrawFn) -> Rule:
         "provide_automatic_options": (False, True),
         "alias": (True,),
         "build_only": (True,),
+        "websocket": (True,),
     }.items():
         if draw(_rare(3 if name == "methods" else 16)):
             options[name] = draw(st.sampled_from(values))
@@ -177,7 +202,11 @@ def rules(draw: st.DrawFn) -> Rule:
         endpoint=draw(st.sampled_from(["e0", "a.b", "same"])) if draw(_rare(20)) else None,
         does=draw(acts),
         gives=draw(gives),
-        kind=draw(st.sampled_from(["plain", "plain", "plain", "async", "class", "once", "own options"])),
+        kind=draw(
+            st.sampled_from(
+                ["plain", "plain", "plain", "async", "class", "once", "own options", *RARE_KINDS]
+            )
+        ),
         on=draw(on),
         options=options,
     )
@@ -250,7 +279,7 @@ def apps(draw: st.DrawFn) -> App:
     for name in draw(st.lists(st.sampled_from(list(CONFIG)), max_size=3)):
         config[name] = draw(st.sampled_from(CONFIG[name]))
     arguments: dict[str, Any] = {}
-    kind = draw(st.integers(0, 9))
+    kind = draw(st.integers(0, 13))
     if kind == 0:
         arguments["subdomain_matching"] = True
         config.setdefault("SERVER_NAME", "example.com")
@@ -263,12 +292,15 @@ def apps(draw: st.DrawFn) -> App:
     calm = [name for name in TRAITS if name != "stop" or draw(_rare(10))]
     traits += draw(st.lists(st.sampled_from(calm), max_size=2))
     signals = [name + star for name in SIGNALS for star in ("", "*")]
+    signals += [f"{name}:{act}" for name in ACTING_SIGNALS for act in SIGNAL_ACTS]
     return App(
         rules=tuple(draw(st.lists(rules(), min_size=1, max_size=6))),
         blueprints=draw(blueprints()),
         hooks=tuple(draw(st.lists(hooks(), max_size=4))),
         handlers=tuple(draw(st.lists(handlers(), max_size=3))),
-        overrides=tuple(draw(st.one_of(st.just([]), st.just([]), st.lists(overrides(), max_size=2)))),
+        overrides=tuple(
+            draw(st.one_of(st.just([]), st.just([]), st.lists(overrides(), max_size=2)))
+        ),
         signals=tuple(draw(st.lists(st.sampled_from(signals), max_size=4, unique=True))),
         arguments=arguments,
         config=config,
@@ -296,7 +328,7 @@ def targets(draw: st.DrawFn, app: App) -> str:
 def _sample(pattern: str) -> st.SearchStrategy[str]:
     """A value for one variable, most often the one that fits."""
     known = SAMPLES.get(re.sub(r"\w>", "x>", pattern), ("7",))
-    return st.sampled_from(known[:1] * 4 + known)
+    return st.sampled_from(known[:1] * 8 + known)
 
 
 BENDS = (

