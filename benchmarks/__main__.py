@@ -122,8 +122,7 @@ def _startup(arguments: argparse.Namespace) -> None:
 def _profile(arguments: argparse.Namespace) -> None:
     from benchmarks.hotspots import profile
 
-    for name in arguments.program or ["carboy"]:
-        print(profile(name, arguments.profile))
+    profile(arguments.program or ["carboy"], arguments.profile)
 
 
 def _budgets() -> None:

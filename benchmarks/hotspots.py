@@ -6,12 +6,13 @@ and `bin/bench` for what it costs.
 
 from __future__ import annotations
 
+import contextlib
 import cProfile
 import os
 import pstats
-import sys
 import time
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from typing import TextIO
 
 from benchmarks.programs import load
 from benchmarks.worker import prepare
@@ -22,9 +23,15 @@ REQUESTS = 2_000
 PACKAGES = ("site-packages" + os.sep, "src" + os.sep, "lib" + os.sep)
 
 
-def profile(name: str, workload: str, rows: int = 45) -> str:
+def profile(names: Iterable[str], workload: str) -> None:
+    """Print a table for each of the programs *names*."""
+    with _silenced() as report:
+        for name in names:
+            print(_profile(name, workload), file=report)
+
+
+def _profile(name: str, workload: str, rows: int = 45) -> str:
     """Return a table of the *rows* costliest functions of program *name*."""
-    _silence()
     app, request = prepare(load(name), workload)
     plain = min(app.turn(request, REQUESTS) for _ in range(5)) / REQUESTS
     profiler = cProfile.Profile(time.process_time)
@@ -59,10 +66,12 @@ def _name(where: tuple[str, int, str]) -> str:
     return f"{file}:{line} {function}"
 
 
-def _silence() -> None:
-    """Send log lines where they cost a write but show nothing."""
-    sink = os.open(Path(os.devnull), os.O_WRONLY)
+@contextlib.contextmanager
+def _silenced() -> Iterator[TextIO]:
+    """Send what applications write to /dev/null; yield the real standard output."""
     report = os.dup(1)
+    sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
-    sys.stdout = os.fdopen(report, "w")
+    with os.fdopen(report, "w") as out:
+        yield out
