@@ -105,7 +105,7 @@ class Server:
 
     def close(self):
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(signal.SIGINT)  # no lame duck
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(10)
         with contextlib.suppress(ProcessLookupError):
