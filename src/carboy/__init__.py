@@ -60,16 +60,30 @@ if TYPE_CHECKING:
     )
     from carboy.base.options import Option as Option
     from carboy.engine.app import Blueprint as Blueprint, Carboy as Carboy
+    from carboy.engine.params import Body as Body
+    from carboy.engine.params import Cookie as Cookie
+    from carboy.engine.params import File as File
+    from carboy.engine.params import Form as Form
+    from carboy.engine.params import Given as Given
+    from carboy.engine.params import Header as Header
+    from carboy.engine.params import Query as Query
     from carboy.engine.requests import Request as Request
     from carboy.engine.responses import Response as Response
 
 _OURS = {
     "Battery": "carboy.base.battery",
     "Blueprint": "carboy.engine.app",
+    "Body": "carboy.engine.params",
     "Carboy": "carboy.engine.app",
     "CarboyError": "carboy.base.errors",
+    "Cookie": "carboy.engine.params",
+    "File": "carboy.engine.params",
     "Finding": "carboy.base.checks",
+    "Form": "carboy.engine.params",
+    "Given": "carboy.engine.params",
+    "Header": "carboy.engine.params",
     "Option": "carboy.base.options",
+    "Query": "carboy.engine.params",
     "Request": "carboy.engine.requests",
     "RequestFault": "carboy.base.errors",
     "Response": "carboy.engine.responses",
@@ -81,12 +95,19 @@ _OURS = {
 __all__ = [
     "Battery",
     "Blueprint",
+    "Body",
     "Carboy",
     "CarboyError",
     "Config",
+    "Cookie",
+    "File",
     "Finding",
     "Flask",
+    "Form",
+    "Given",
+    "Header",
     "Option",
+    "Query",
     "Request",
     "RequestFault",
     "Response",
