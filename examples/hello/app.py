@@ -66,7 +66,7 @@ def vessel(slug: str) -> str:
     for each in VESSELS:
         if each.slug == slug:
             return render_template("vessel.html", vessel=each)
-    abort(404, f"There is no vessel called “{slug}” on this shelf.")
+    abort(404)
 
 
 def smallest(litres: float) -> Vessel | None:
@@ -222,7 +222,7 @@ def spill() -> NoReturn:
 @app.errorhandler(404)
 def not_found(error: HTTPException) -> tuple[str, int]:
     """Answer a missing page in the site's own look."""
-    return render_template("not_found.html", reason=error.description), 404
+    return render_template("not_found.html"), 404
 
 
 app.register_blueprint(api)
