@@ -60,13 +60,15 @@ if TYPE_CHECKING:
     )
     from carboy.base.options import Option as Option
     from carboy.engine.app import Blueprint as Blueprint, Carboy as Carboy
-    from carboy.engine.params import Body as Body
-    from carboy.engine.params import Cookie as Cookie
-    from carboy.engine.params import File as File
-    from carboy.engine.params import Form as Form
-    from carboy.engine.params import Given as Given
-    from carboy.engine.params import Header as Header
-    from carboy.engine.params import Query as Query
+    from carboy.engine.params import (
+        Body as Body,
+        Cookie as Cookie,
+        File as File,
+        Form as Form,
+        Given as Given,
+        Header as Header,
+        Query as Query,
+    )
     from carboy.engine.requests import Request as Request
     from carboy.engine.responses import Response as Response
 
