@@ -24,6 +24,10 @@ class Model(BaseModel):
     a: int
 
 
+class Unfinished(BaseModel):
+    a: Missing  # type: ignore[name-defined]  # noqa: F821 - that is the point
+
+
 class Service:
     pass
 
@@ -88,6 +92,10 @@ def marker_inside(v: list[Annotated[int, Query(ge=1)]]) -> str:
     return ""
 
 
+def unfinished_model(v: Unfinished) -> str:
+    return ""
+
+
 def no_schema(v: Annotated[Service, Body()]) -> str:
     return ""
 
@@ -108,6 +116,7 @@ WRONG = [
     (order_of_anything, "typed.constraint", "'ge' cannot hold for 'v'"),
     (length_of_number, "typed.constraint", "'max_length' cannot hold for 'v', int"),
     (marker_inside, "typed.hidden", "Query() stands inside the annotation of 'v'"),
+    (unfinished_model, "typed.schema", "Unfinished"),
     (no_schema, "typed.schema", "Service"),
 ]
 

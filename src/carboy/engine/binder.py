@@ -18,13 +18,13 @@ from inspect import formatannotation
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 import typing_extensions
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic.errors import PydanticUserError
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Request
 
 from carboy.base.errors import SetupError
-from carboy.engine.bodies import FORMS, BodyReader, Wrong, has_body, query_pairs
+from carboy.engine.bodies import FORMS, BodyReader, Wrong, compiled, has_body, query_pairs
 from carboy.engine.complaints import complaint, invalid, of_pydantic, type_refused
 from carboy.engine.constraints import hidden, misfits
 from carboy.engine.params import MISSING, Marker, Param
@@ -156,7 +156,7 @@ def _validator(fields: Sequence[Param], place: str) -> Callable[[Raw], Raw]:
     with _explained(place, fields):
         shape = make_shape("Input", types)
         shape.__pydantic_config__ = ConfigDict(allow_inf_nan=False)  # "nan" is no number here
-        validate: Callable[[Raw], Raw] = TypeAdapter(shape).validator.validate_python
+        validate: Callable[[Raw], Raw] = compiled(shape).validate_python
         return validate
 
 

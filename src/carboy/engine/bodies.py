@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from carboy.engine.jsons import Guard
     from carboy.engine.params import Param
 
-__all__ = ["FORMS", "JSON", "BodyReader", "Wrong", "has_body", "query_pairs"]
+__all__ = ["FORMS", "JSON", "BodyReader", "Wrong", "compiled", "has_body", "query_pairs"]
 
 JSON = "application/json"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -131,11 +131,23 @@ def _accepted(param: Param) -> tuple[str, ...]:
     return (JSON,) if param.stated or param.kind != "model" else (JSON, *FORMS)
 
 
+def compiled(annotation: Any) -> Any:
+    """Return pydantic-core's validator for *annotation*.
+
+    Raises what pydantic does for what it does not understand, unknown names in a
+    model included, which it would otherwise report at the first value.
+    """
+    adapter = TypeAdapter(annotation)
+    if not adapter.pydantic_complete:
+        adapter.rebuild(raise_errors=True)
+    return adapter.validator
+
+
 class _Model:
     """Anything pydantic understands."""
 
     def __init__(self, annotation: Any) -> None:
-        self.validator: Any = TypeAdapter(annotation).validator
+        self.validator = compiled(annotation)
 
     def json(self, data: bytes) -> Any:
         try:
