@@ -22,7 +22,7 @@ COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.NOTE: "blue"}
 @click.pass_context
 @pass_app
 def check(app: App, ctx: click.Context, /, *, production: bool, as_json: bool) -> None:
-    """Say what is wrong with the set-up.
+    """Say what is wrong with the set-up; fails on errors.
 
     Prints every finding of the application and its batteries, gravest first.
     Exit code 1 when one is an ERROR, which also keeps `carboy run` from serving.

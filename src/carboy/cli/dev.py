@@ -56,10 +56,10 @@ WATCHED = (".env", ".flaskenv", "carboy.toml", "pyproject.toml")
 @click.option("--reload/--no-reload", default=True, help="Restart when a file changes.")
 @pass_app
 def dev(app: App, host: str, port: int, port_search: bool, reload: bool) -> None:
-    """Serve while you work.
+    """Serve while you work: reload, debug page, this machine only.
 
     Restarts when a file changes and shows a page with the failing line for each
-    error. Reads .env. For this machine only: the page shows source code.
+    error, which is why other machines are kept out. Reads .env.
     """
     from werkzeug.serving import is_running_from_reloader, run_simple
 

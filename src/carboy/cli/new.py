@@ -33,9 +33,9 @@ LONGEST = 50  # characters of a name; it becomes a folder and a package
 @click.command()
 @click.argument("name")
 def new(name: str) -> None:
-    """Start a project in the new folder NAME.
+    """Start a project: application, templates, tests, settings.
 
-    Writes an application with pages, a JSON endpoint, tests, settings for ruff
+    NAME is its folder. Writes an application with pages, a JSON endpoint, tests, settings for ruff
     and mypy, and a .env with a fresh key. Asks nothing and needs no network.
     """
     folder = Path(name)

@@ -97,7 +97,7 @@ def run(
     recycle: float,
     print_config: bool,
 ) -> None:
-    """Serve in production.
+    """Serve in production: checks first, drains on TERM.
 
     Checks the application first and refuses to serve one with errors. On TERM,
     /readyz answers 503 at once, requests are still accepted for a while, then
