@@ -27,11 +27,15 @@ TIMEOUT_S = 300  # one suite, one way
 
 @dataclass(frozen=True)
 class Suite:
-    """A test suite: the folder pytest starts in, what it runs, and how."""
+    """A test suite: the folder pytest starts in, what it runs, and how.
+
+    tests: paths and options for pytest. plugins: those it needs; no others are loaded.
+    path: folders to import from. python: the interpreter.
+    """
 
     folder: Path
     tests: Sequence[str] = ()
-    arguments: Sequence[str] = ()
+    plugins: Sequence[str] = ()
     path: Sequence[Path] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     python: str = sys.executable
@@ -97,9 +101,8 @@ def explain(stock: Run, ours: Run, ids: Sequence[str]) -> str:
 
 def _pytest(suite: Suite, way: str, report: Path, scratch: str) -> str:
     command = [suite.python, "-m", "pytest", "-q", "--tb=short", "-p", "parity_plugin"]
-    # Only the suite's own order and plugins: results must be comparable.
-    command += ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"]
-    command += [f"--basetemp={scratch}/tmp", *suite.arguments, *suite.tests]
+    command += ["-p", "no:cacheprovider", "-o", "addopts=", f"--basetemp={scratch}/tmp"]
+    command += [*(f"-p{plugin}" for plugin in suite.plugins), *suite.tests]
     answer = subprocess.run(
         command,
         cwd=suite.folder,
@@ -120,4 +123,5 @@ def _environment(suite: Suite, way: str, report: Path) -> dict[str, str]:
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_", "FLASK_"))}
     path = [str(HERE), *map(str, suite.path)]
     ours |= {"PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1"}
+    ours["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # another order or plugin is another result
     return {**ours, **suite.environment, "PARITY_WAY": way, "PARITY_REPORT": str(report)}

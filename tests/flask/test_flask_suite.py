@@ -120,7 +120,8 @@ def _python_with(requirement: str) -> str:
         command = [str(python), "-m", "pip", "install", "--quiet", requirement]
         subprocess.run(command, check=True, timeout=300)
         (site,) = home.glob("lib/python*/site-packages")
-        (site / "parent.pth").write_text(str(Path(pytest.__file__).parent.parent))
+        parent = str(Path(pytest.__file__).parent.parent)
+        (site / "parent.pth").write_text(f"import site; site.addsitedir({parent!r})\n")
     return str(python)
 
 

@@ -73,7 +73,7 @@ def test_a_class_that_answers_otherwise_is_found_and_explained(suite: Suite) -> 
 def test_a_suite_that_cannot_start_is_an_error_of_its_own(tmp_path: Path) -> None:
     """No report means no comparison; pytest's own words are shown."""
     with pytest.raises(RuntimeError, match=r"left no report"):
-        run_all(Suite(tmp_path, arguments=("--no-such-option",)), ("stock",))
+        run_all(Suite(tmp_path, tests=("--no-such-option",)), ("stock",))
 
 
 def test_an_archive_with_another_hash_is_refused_and_removed(
