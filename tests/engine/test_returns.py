@@ -158,6 +158,16 @@ def test_a_model_equals_its_dump(app: Carboy) -> None:
     assert dumped.startswith('{"title":"é"'.encode())
 
 
+def test_an_own_dump_is_obeyed(app: Carboy) -> None:
+    """A model that overrides `model_dump` is written as it wants, alone and in a list."""
+
+    class Secretive(Book):
+        def model_dump(self, **options: Any) -> dict[str, Any]:
+            return {"hidden": True}
+
+    assert get(app, [Secretive(title="a")]).data == b'[{"hidden":true}]\n'
+
+
 @pytest.mark.parametrize(
     ("value", "data", "mimetype"),
     [

@@ -95,7 +95,11 @@ def of_pydantic(error: Any, head: tuple[str, ...] = ()) -> list[Complaint]:
 def invalid(complaints: list[Complaint]) -> RequestFault:
     """Return the fault for wrong values: 422 with all of them."""
     count = len(complaints)
-    says = "One value in the request is wrong." if count == 1 else f"{count} values are wrong."
+    says = (
+        "One value in the request is wrong."
+        if count == 1
+        else f"{count} values in the request are wrong."
+    )
     return RequestFault(422, "typed.invalid", says, errors=complaints[:MAX_COMPLAINTS])
 
 

@@ -108,7 +108,7 @@ class JSON(DefaultJSONProvider):
     def _by_msgspec(self, obj: Any) -> bytes | None:
         """Return compact JSON of plain data, or None when msgspec cannot write it."""
         try:
-            data: bytes = _encoders()[bool(self.sort_keys)](obj)
+            data: bytes = (_loaded or _load())[0][bool(self.sort_keys)](obj)
         except (ValueError, TypeError, RecursionError):
             return None  # a lone surrogate, an endless int: the stock encoder's answer counts
         if not self.ensure_ascii or (data.isascii() and b"\x7f" not in data):
@@ -153,14 +153,12 @@ def _is_plain(obj: Any) -> bool:
     in C; for anything deeper it would cost as much as it saves. Floats differ:
     json writes 1e-05 and 1e+16, msgspec 0.00001 and 1e16.
     """
-    if type(obj) is list:
-        return _are_rows(obj)
-    if type(obj) is not dict or not TEXT.issuperset(map(type, obj)):
+    if type(obj) is not dict:
+        return type(obj) is list and _are_rows(obj)
+    kinds = {*map(type, obj.values())}
+    if not kinds <= PLAIN_OR_LIST or not TEXT.issuperset(map(type, obj)):
         return False
-    values = obj.values()
-    return {*map(type, values)} <= PLAIN_OR_LIST and all(
-        map(_are_rows, [value for value in values if type(value) is list])
-    )
+    return list not in kinds or all(_are_rows(v) for v in obj.values() if type(v) is list)
 
 
 def _are_rows(items: list[Any]) -> bool:
@@ -184,30 +182,23 @@ def _to_ascii(data: bytes) -> bytes:
     return quoted.replace("\\\\", "\0").replace('\\"', '"').replace("\0", "\\").encode()
 
 
-_loaded: list[Any] = []
+_loaded: list[Any] = []  # msgspec's encoders, indexed by sort_keys, and its decoder
 
 
-def _encoders() -> Any:
-    """Return msgspec's encoders, indexed by sort_keys. Imported at first use (30 ms)."""
-    if not _loaded:
-        _load()
-    return _loaded[0]
-
-
-def _load() -> None:
+def _load() -> list[Any]:
+    """Import msgspec; at first use, because it takes 30 ms."""
     import msgspec
 
     ways = (msgspec.json.Encoder().encode, msgspec.json.Encoder(order="sorted").encode)
     _loaded[:] = [ways, msgspec.json.Decoder().decode]
+    return _loaded
 
 
 def _decode(s: str | bytes) -> Any:
     if type(s) is not bytes and type(s) is not str:
         return json.loads(s)
-    if not _loaded:
-        _load()
     try:
-        return _loaded[1](s)
+        return (_loaded or _load())[1](s)
     except RecursionError:
         raise
     except Exception:

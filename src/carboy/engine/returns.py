@@ -39,9 +39,11 @@ def encoder_for(app: Any) -> Callable[[type[Any]], Callable[[Any], bytes] | None
 
     def encode(obj: Any) -> bytes:
         provider = ref().json  # type: ignore[union-attr]  # it serves, so it lives
+        simplify = simpler(type(obj))
+        plain = obj if simplify is None else simplify(obj)
         if isinstance(provider, JSON):
-            return provider.encode(obj)
-        return bytes(provider.response(obj).get_data())
+            return provider.encode(plain)
+        return bytes(provider.response(plain).get_data())
 
     return lambda cls: encode if _stands_alone(cls) else None
 
@@ -55,7 +57,10 @@ def extended(default: Simplify) -> Simplify:
     base = quick_default if default is stock_default else default
 
     def more(obj: Any) -> Any:
-        simplify = simpler(type(obj))
+        cls = type(obj)  # PERF: the look-up stands here; this runs once per row
+        simplify = _known.get(cls, _new)
+        if simplify is _new:
+            simplify = simpler(cls)
         return base(obj) if simplify is None else simplify(obj)
 
     return more
@@ -64,20 +69,27 @@ def extended(default: Simplify) -> Simplify:
 _known: dict[type[Any], Simplify | None] = {}
 
 
+def _new(obj: Any) -> Any:
+    """Stand for "not looked up yet" in the table."""
+    return obj
+
+
 def simpler(cls: type[Any]) -> Simplify | None:
     """Return what turns a *cls* into plain data, None where Flask's default decides."""
-    if cls not in _known:
+    found = _known.get(cls, _new)  # once: another thread may clear the table
+    if found is _new:
         if len(_known) >= MAX_KNOWN:
             _known.clear()
-        _known[cls] = _simpler(cls)
-    return _known[cls]
+        found = _known[cls] = _simpler(cls)
+    return found
 
 
 def _simpler(cls: type[Any]) -> Simplify | None:
     if hasattr(cls, "__html__") or dataclasses.is_dataclass(cls):
         return None
     if _is(cls, "pydantic", "BaseModel"):
-        return _dump_model
+        own = cls.model_dump is not sys.modules["pydantic"].BaseModel.model_dump
+        return _dump_by_method if own else _dump
     if _is(cls, "msgspec", "Struct"):
         builtins: Simplify = sys.modules["msgspec"].to_builtins
         return builtins
@@ -107,7 +119,11 @@ def _is(cls: type[Any], module: str, name: str) -> bool:
     return base is not None and issubclass(cls, base)
 
 
-def _dump_model(model: Any) -> Any:
+def _dump(model: Any) -> Any:
+    return model.__pydantic_serializer__.to_python(model, mode="json")  # what model_dump calls
+
+
+def _dump_by_method(model: Any) -> Any:
     return model.model_dump(mode="json")
 
 
