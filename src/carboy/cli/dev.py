@@ -40,6 +40,7 @@ WATCHED = (".env", ".flaskenv", "carboy.toml", "pyproject.toml")
 @click.command()
 @click.option(
     "--host",
+    metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
     help="Address to listen on; other machines get in only if you say so.",
@@ -47,6 +48,7 @@ WATCHED = (".env", ".flaskenv", "carboy.toml", "pyproject.toml")
 @click.option(
     "-p",
     "--port",
+    metavar="PORT",
     type=click.IntRange(1, 65_535),
     default=8000,
     show_default=True,

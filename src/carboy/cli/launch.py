@@ -136,7 +136,7 @@ def _look_first(plan: Plan, runtime: Path, environ: dict[str, str], signals: Sig
         raise SetupError(
             "run.refused",
             f"{plan.path} is not served.",
-            hint=f"The reason is above (the check ended with code {looking.returncode}).",
+            hint="The reason is above.",
         )
     findings = [finding for finding in preflight.read(output) if finding.level >= WARNING]
     for finding in findings:

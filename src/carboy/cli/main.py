@@ -197,7 +197,7 @@ def _loaded(ctx: click.Context) -> Flask | None:
 
 def _one_line(error: CarboyError) -> str:
     first = error.message.splitlines()[0].rstrip(".")
-    return f"Note: the application's own commands are missing. {first}. See: carboy check"
+    return f"Note: commands of the application are missing. {first}."
 
 
 def _of_batteries(app: Flask) -> dict[str, click.Command]:
@@ -257,6 +257,13 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
             "*": [{"name": name, "commands": list(commands)} for name, commands in PANELS.items()]
         },
         "commands_panel_title": "Of this application",
+        "options_table_column_types": [
+            "required",
+            "opt_short",
+            "opt_long",
+            "metavar_short",
+            "help",
+        ],
     }
 )
 @click.pass_context

@@ -18,6 +18,7 @@ __all__ = ["run"]
 @click.command()
 @click.option(
     "--host",
+    metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
     help="Address to listen on; 0.0.0.0 for every network.",
@@ -25,6 +26,7 @@ __all__ = ["run"]
 @click.option(
     "-p",
     "--port",
+    metavar="PORT",
     type=click.IntRange(0, 65_535),
     default=8000,
     show_default=True,
@@ -43,6 +45,7 @@ __all__ = ["run"]
 @click.option(
     "-w",
     "--workers",
+    metavar="COUNT",
     type=click.IntRange(1, 512),
     envvar="WEB_CONCURRENCY",
     show_envvar=True,
@@ -51,6 +54,7 @@ __all__ = ["run"]
 @click.option(
     "-t",
     "--threads",
+    metavar="COUNT",
     type=click.IntRange(1, 512),
     help="Threads per worker. Default: 8, more with more CPUs than workers.",
 )
