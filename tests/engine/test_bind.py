@@ -398,6 +398,30 @@ def test_a_model_of_a_get_is_read_from_the_query(app: Carboy) -> None:
     assert errors(answer) == [("query.stars", "missing"), ("query.done", "missing")]
 
 
+def test_a_marker_fixes_the_part_a_model_comes_from(app: Carboy) -> None:
+    """Query() on a POST reads the query, Form() refuses JSON."""
+
+    def view(where: Annotated[Size, Query()], size: Annotated[Size, Form()]) -> Any:
+        return echo((where, size))
+
+    got = ask(app, view, "/?width=1", method="POST", data={"width": "2"})
+    assert got == echo((Size(1), Size(2)))
+    client = app.test_client()
+    assert client.post("/?width=1", json={"width": 2}).status_code == 415
+    assert errors(client.post("/", data={})) == [("query.width", "missing"), ("body", "missing")]
+
+
+def test_mutable_defaults_are_not_shared(app: Carboy) -> None:
+    """What a view does to a marker's default ends with the request."""
+
+    def view(tags: Any = Query([])) -> Any:  # noqa: B008 - a marker is made for this
+        tags.append(1)
+        return echo(tags)
+
+    assert ask(app, view) == echo([1])
+    assert app.test_client().get("/").json == echo([1])
+
+
 def test_an_optional_body_may_be_absent(app: Carboy) -> None:
     """No body is the default; a body is still checked."""
 

@@ -169,6 +169,24 @@ def test_random_forms(app: Carboy, view: str, pairs: Any, upload: bool, cut: int
     assert status in (200, 400, 413, 415, 422), status
 
 
+def texts(a: list[str] = [], b: str = "-") -> Any:  # noqa: B006 - what users write
+    return {"a": a, "b": b}
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(alphabet="ab=&;+%1c \u00e9", max_size=14))
+def test_the_quick_reading_of_a_query_is_werkzeugs(text: str) -> None:
+    """Names and texts are those of request.args, whichever way the query was read."""
+    app = Carboy("quick", batteries=("typed",))
+    app.add_url_rule("/", "it", texts)
+    environ = EnvironBuilder("/").get_environ()
+    environ["QUERY_STRING"] = text.encode().decode("latin-1")
+    args = app.request_class(dict(environ)).args
+    body, _, _ = run_wsgi_app(app.wsgi_app, environ)
+    expected = {"a": args.getlist("a"), "b": args.get("b", "-")}
+    assert msgspec.json.decode(b"".join(body)) == expected
+
+
 def test_the_fuzz_reaches_the_views(app: Carboy) -> None:
     """Good input is 200: the fuzz above does not pass because everything is refused."""
     assert send(app, "/query?n=1") == 200

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from inspect import formatannotation
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
@@ -33,7 +34,7 @@ from carboy.engine.texts import Slots, put, slot_for
 if TYPE_CHECKING:
     from carboy.engine.jsons import Guard
 
-__all__ = ["Binder"]
+__all__ = ["Binder", "understood"]
 
 Raw = dict[str, Any]
 Read = Callable[[Request, Raw], None]
@@ -63,6 +64,7 @@ class Binder:
         self._names = frozenset(p.name for p in params if p.source != "path")
         self._locs = {p.name: (p.source, p.alias) for p in fields}
         self._defaults = {p.name: p.default for p in params if p.default is not MISSING}
+        self._mutable = [n for n, d in self._defaults.items() if isinstance(d, (list, dict, set))]
         self._readers = tuple(_readers(fields))
         self._validate = _validator(fields, place) if fields else None
         self._parts = tuple((p.name, self._part(p)) for p in others)
@@ -80,6 +82,8 @@ class Binder:
         for read in self._readers:
             read(request, raw)
         bound = {**given, **self._defaults}
+        for name in self._mutable:
+            bound[name] = copy(bound[name])
         wrong: list[dict[str, Any]] = []
         if self._validate is not None:
             try:
@@ -124,7 +128,7 @@ class Binder:
         if param.source == "file":
             return _file_reader(param)
         with _explained(self.place, [param]):
-            return BodyReader(param, _understood(param.annotation), self.guards)
+            return BodyReader(param, understood(param.annotation), self.guards)
 
 
 def _check_constraints(params: Sequence[Param], place: str) -> None:
@@ -149,7 +153,7 @@ def _check_constraints(params: Sequence[Param], place: str) -> None:
 
 def _validator(fields: Sequence[Param], place: str) -> Callable[[Raw], Raw]:
     """Return one validator for all *fields*: absent optional ones stay absent."""
-    types = {p.name: _understood(p.annotation) for p in fields}
+    types = {p.name: understood(p.annotation) for p in fields}
     for param in fields:
         if not param.required:
             types[param.name] = NotRequired[types[param.name]]
@@ -160,13 +164,13 @@ def _validator(fields: Sequence[Param], place: str) -> Callable[[Raw], Raw]:
         return validate
 
 
-def _understood(annotation: Any) -> Any:
+def understood(annotation: Any) -> Any:
     """Return the annotation with our constraints as a pydantic Field."""
     if typing.get_origin(annotation) is not Annotated:
         return annotation
     base, *rest = typing.get_args(annotation)
     rest = [Field(**item.constraints) if isinstance(item, Marker) else item for item in rest]
-    return Annotated[(_understood(base), *rest)]
+    return Annotated[(understood(base), *rest)]
 
 
 @contextlib.contextmanager
