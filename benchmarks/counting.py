@@ -81,8 +81,7 @@ def main() -> None:
     """Print the counts as JSON."""
     report = os.fdopen(os.dup(1), "w")
     sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    os.dup2(sink, 2)
+    os.dup2(sink, 1)  # where log lines go
     json.dump(count_all(), report)
     report.close()
 

@@ -60,9 +60,9 @@ def _install(home: Path) -> None:
     try:
         if not python.exists():
             venv.create(home, with_pip=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--requirement", REQUIREMENTS], check=True)
-        own = ["--no-deps", "--no-build-isolation", "--editable", ROOT]
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--requirement", str(REQUIREMENTS)], check=True)
+        own = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
         subprocess.run([*pip, *own], check=True)
     except subprocess.CalledProcessError as failed:
         sys.exit(

@@ -50,7 +50,9 @@ def _table(name: str, workload: str, plain: float, stats: pstats.Stats, rows: in
     ]
     ranked = sorted(entries, key=lambda item: item[1][2], reverse=True)
     for where, (_, count, own, cumulated, _) in ranked[:rows]:
-        per = f"{count / REQUESTS:6.1f} {own / REQUESTS * 1e6:7.2f} {cumulated / REQUESTS * 1e6:7.2f}"
+        per = (
+            f"{count / REQUESTS:6.1f} {own / REQUESTS * 1e6:7.2f} {cumulated / REQUESTS * 1e6:7.2f}"
+        )
         lines.append(f"{per}  {_name(where)}")
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """The record of the last run, as JSON for machines and as tables for people.
 
-    results.json  <- remember(section, values)
-    RESULTS.md    <- render(record)          README.md <- figures(record)
+results.json  <- remember(section, values)
+RESULTS.md    <- render(record)          README.md <- figures(record)
 """
 
 from __future__ import annotations
@@ -130,7 +130,9 @@ def _server(server: Record) -> list[str]:
     loads = server["loads"]
     bare = loads["bare_wsgi"]["granian-wsgi"]["per_second"]
     lines = ["## Requests per second", "", _where(server), ""]
-    lines += _head("", "server", "requests/s", "share of bare WSGI", "middle half", "CPU us", "p50 ms")
+    lines += _head(
+        "", "server", "requests/s", "share of bare WSGI", "middle half", "CPU us", "p50 ms"
+    )
     rows = [(name, kind, each) for name in loads for kind, each in loads[name].items()]
     for name, kind, each in sorted(rows, key=lambda row: -statistics.median(row[2]["per_second"])):
         share = ratio(each["per_second"], bare)
@@ -152,7 +154,9 @@ def _startup(startup: Record) -> list[str]:
     lines = ["## Start-up", "", _where(startup), ""]
     lines += _head("", "ms, median", "ms, quietest", "x `import flask`, interpreter taken off")
     for name, middle, least, net in startup_table(startup["seconds"]):
-        lines.append(_row(f"`{name}`", f"{middle:.0f}", f"{least:.0f}", f"{net:.2f}" if net else ""))
+        lines.append(
+            _row(f"`{name}`", f"{middle:.0f}", f"{least:.0f}", f"{net:.2f}" if net else "")
+        )
     return [*lines, "", "CPU time of fresh interpreters; `carboy --help` is wall time."]
 
 

@@ -32,6 +32,10 @@ __all__ = ["CONNECTIONS", "Load", "measure", "require_wrk"]
 
 CONNECTIONS = 32
 START_S = 30.0
+ENVIRONMENT = ("PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR")
+"""What a server gets of ours. Granian copies the environment into every WSGI environ,
+so a shell with a hundred variables would tax each request (`carboy run` scrubs it)."""
+
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 GRANIAN = ("-m", "granian", "--workers", "1", "--no-ws", "--host", "127.0.0.1")
@@ -72,11 +76,12 @@ class Site:
     def _start(self) -> subprocess.Popen[bytes]:
         command = [interpreter(), *COMMANDS[self.server], "--port", str(self.port)]
         own = {"BENCH_PROGRAM": self.program, "BENCH_WORKLOAD": self.workload}
+        kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         with self.log.open("wb") as log:
             return subprocess.Popen(
                 [*_pinned(0), *command, "benchmarks.serve:app"],
                 cwd=ROOT,
-                env={**os.environ, **own},
+                env={**kept, **own},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -6,24 +6,14 @@ from typing import Any
 
 from benchmarks.programs import TEMPLATES
 from benchmarks.programs._flask_views import SETTINGS, install
+from carboy import Carboy
 
 __all__ = ["application"]
-
-try:
-    from carboy import Carboy
-except ImportError:
-    from flask import Flask
-
-    class Carboy(Flask):
-        def __init__(self, *args, batteries=None, **kwargs):
-            super().__init__(*args, **kwargs)
 
 
 def application(workload: str, batteries: Any) -> Any:
     """Return the application for *workload*, its log lines really written."""
-    app = Carboy(
-        __name__, template_folder=str(TEMPLATES), static_folder=None, batteries=batteries
-    )
+    app = Carboy(__name__, template_folder=str(TEMPLATES), static_folder=None, batteries=batteries)
     app.config.update(SETTINGS)
     install(app, workload)
     return app

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from blacksheep import Application, FromForm, Request, Response, html, json, text
 from jinja2 import Environment, FileSystemLoader
 
@@ -91,4 +94,9 @@ async def touch(request: Request, q: str) -> Response:
     return text(" ".join(parts))
 
 
-_VIEWS = {"plaintext": plaintext, "json": greeting, "fortunes": fortunes, "touch": touch}
+_VIEWS: dict[str, Callable[..., Any]] = {
+    "plaintext": plaintext,
+    "json": greeting,
+    "fortunes": fortunes,
+    "touch": touch,
+}

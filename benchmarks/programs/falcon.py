@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from falcon import App, MEDIA_HTML, MEDIA_TEXT, Request, Response
+from falcon import MEDIA_HTML, MEDIA_TEXT, App, Request, Response
 from jinja2 import Environment, FileSystemLoader
 
 from benchmarks.programs import TEMPLATES, NotOffered, routes
