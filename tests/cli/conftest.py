@@ -63,7 +63,7 @@ def write(folder):
 class Server:
     """A `carboy run` or `carboy dev` process on a port of its own."""
 
-    def __init__(self, folder, *arguments, **environ):
+    def __init__(self, folder, *arguments, command=COMMAND, **environ):
         clean = {
             name: value
             for name, value in os.environ.items()
@@ -72,7 +72,7 @@ class Server:
         self.errors = folder / "errors.txt"
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [*COMMAND, *arguments],
+                [*command, *arguments],
                 cwd=folder,
                 env={**clean, "CARBOY_SECRET_KEY": STRONG_KEY, **environ},
                 stdout=subprocess.PIPE,
@@ -119,8 +119,8 @@ def serve(tmp_path):
     """Start servers in the test's folder; they are gone afterwards."""
     started = []
 
-    def start(*arguments, **environ):
-        started.append(Server(tmp_path, *arguments, **environ))
+    def start(*arguments, **options):
+        started.append(Server(tmp_path, *arguments, **options))
         return started[-1]
 
     yield start

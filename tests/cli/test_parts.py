@@ -8,7 +8,7 @@ import types
 import pytest
 
 from carboy.base.errors import SetupError
-from carboy.cli import on_granian, sizes
+from carboy.cli import on_granian, on_gunicorn, sizes
 from carboy.cli.environ import scrub
 from carboy.cli.listener import address, open_listeners, shut_door
 from carboy.cli.plan import Plan
@@ -203,3 +203,16 @@ def test_signals_are_a_queue():
         assert signals.stop_within(5) == signal.SIGTERM
         assert signals.next(0) is None
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_gunicorn_opens_no_control_socket(monkeypatch, tmp_path):
+    """Since 25.1 gunicorn would listen in the home directory."""
+    from gunicorn.config import Config
+
+    monkeypatch.setenv("CARBOY_RUNTIME_DIR", str(tmp_path))
+    config = Config()
+    for name, value in on_gunicorn.settings(Plan("app", "--app", "."), [7]).items():
+        config.set(name, value)
+    assert config.control_socket_disable is True
+    assert config.address == [7]
+    assert (config.worker_class_str, config.graceful_timeout) == ("gthread", 20)

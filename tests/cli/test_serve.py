@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -198,6 +199,26 @@ def test_no_request_is_lost_when_workers_are_replaced(run, server):
     running.process.send_signal(signal.SIGHUP)
     wait_for(lambda: running.get() != old, 20)
     time.sleep(2.5)
+    assert running.stop() == 0
+    load.join()
+    assert load.lost == []
+    assert set(load.statuses) == {200}
+
+
+LAUNCH = """
+from carboy.cli.launch import launch
+from carboy.cli.plan import Plan
+launch(Plan("app.py", "test", ".", "gunicorn", port=0, recycle_s=1.5, lame_duck_s=0))
+"""
+
+
+def test_no_request_is_lost_when_a_worker_is_recycled(run, serve):
+    """A worker at the end of its life finishes what it has; its successor takes over."""
+    running = serve(command=[sys.executable, "-c", LAUNCH])
+    load = Load(running.url)
+    old = running.get()
+    wait_for(lambda: running.get() != old, 20)
+    time.sleep(0.5)
     assert running.stop() == 0
     load.join()
     assert load.lost == []

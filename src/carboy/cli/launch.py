@@ -50,9 +50,10 @@ def launch(plan: Plan) -> int:
     Raises SetupError when the application or the address is not fit to serve.
     """
     with Signals() as signals, _runtime_folder() as runtime:
-        environ = {**scrub(os.environ), **_places(runtime)}
+        environ = scrub(os.environ)
         if not _look_first(plan, runtime, environ, signals):
             return 0
+        environ.update(_places(runtime))
         with _listeners(plan) as listeners, _server(plan, listeners, environ) as server:
             return _watch(plan, server, listeners, runtime, signals)
 

@@ -48,6 +48,9 @@ def settings(plan: Plan, fds: list[int]) -> dict[str, Any]:
         "keepalive": KEEP_ALIVE_S,
         "loglevel": "warning",
         "control_socket_disable": True,  # since 25.1 it listens in the home directory otherwise
+        # SECURITY: its default believes X-Forwarded-Proto from loopback. Whom to believe is
+        # TRUSTED_PROXIES' to say (web/proxies.py), which sees the headers untouched.
+        "forwarded_allow_ips": "",
         "worker_tmp_dir": os.environ["CARBOY_RUNTIME_DIR"],
         "post_worker_init": _started(plan),
         "pre_request": _close_when_draining,
