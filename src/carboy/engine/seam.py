@@ -20,7 +20,6 @@ import flask.app
 import flask.sansio.app
 from flask import Flask
 from flask.globals import _cv_app as cv_app, _cv_request as cv_request
-from werkzeug.datastructures import Headers
 from werkzeug.routing import Map
 from werkzeug.routing.converters import BaseConverter
 from werkzeug.routing.matcher import State
@@ -33,7 +32,6 @@ __all__ = [
     "State",
     "cv_app",
     "cv_request",
-    "headers_of",
     "match_root",
     "overridden",
     "passes_through",
@@ -124,16 +122,6 @@ def _flasks_own(app: Flask, name: str) -> bool:
         and function.__code__.co_name == name
         and function.__code__.co_filename in FLASK_FILES
     )
-
-
-def headers_of(pairs: list[tuple[str, str]]) -> Headers:
-    """Return Headers over *pairs* without copying or checking them.
-
-    SECURITY: only for names and values made by the engine, never by a client.
-    """
-    headers: Headers = Headers.__new__(Headers)
-    headers._list = pairs
-    return headers
 
 
 def match_root(url_map: Map) -> State | None:
