@@ -58,10 +58,33 @@ def test_a_short_read_of_the_server_is_no_end():
 
 
 @each_reader
+def test_a_body_shorter_than_declared_is_400(read):
+    """Granian hands on what came before the connection was lost, as if it were all."""
+    assert read(Metered(io.BytesIO(BODY), 10_000, len(BODY))) == BODY
+    with pytest.raises(RequestFault, match=r"gate\.body\.truncated") as caught:
+        read(Metered(io.BytesIO(BODY), 10_000, len(BODY) + 1))
+    assert caught.value.status == 400
+
+
+@each_reader
+def test_what_the_server_raises_while_reading_is_400(read):
+    """gunicorn raises InvalidChunkSize out of the view's own read."""
+
+    class Broken:
+        def read(self, size):
+            raise OSError("invalid chunk")
+
+        readline = read
+
+    with pytest.raises(RequestFault, match=r"gate\.body\.truncated"):
+        read(Metered(Broken(), 10_000))
+
+
+@each_reader
 def test_fields_are_counted_across_reads(read):
-    assert read(Form(io.BytesIO(b"&".join([b"a=1"] * 10)), 10_000, 10))
+    assert read(Form(io.BytesIO(b"&".join([b"a=1"] * 10)), 10_000, None, 10))
     with pytest.raises(RequestFault, match=r"gate\.fields\.many") as caught:
-        read(Form(io.BytesIO(b"&".join([b"a=1"] * 11)), 10_000, 10))
+        read(Form(io.BytesIO(b"&".join([b"a=1"] * 11)), 10_000, None, 10))
     assert caught.value.status == 413
 
 
@@ -73,7 +96,7 @@ PART = b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
 @pytest.mark.parametrize("end", [b"--B--", b"--B--\r\n", b"--B--\r\nepilogue " + b"x" * 99])
 def test_a_whole_multipart_body_passes(read, declared, end):
     body = PART + end
-    stream = Multipart(io.BytesIO(body), 10_000, b"B", len(body) if declared else None)
+    stream = Multipart(io.BytesIO(body), 10_000, len(body) if declared else None, b"B")
     assert read(stream) == body
 
 
@@ -81,7 +104,7 @@ def test_a_whole_multipart_body_passes(read, declared, end):
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
 @pytest.mark.parametrize("cut", [b"", PART[:20], PART, PART + b"--B", PART + b"--B-"])
 def test_a_cut_multipart_body_is_400(read, declared, cut):
-    stream = Multipart(io.BytesIO(cut), 10_000, b"B", (len(cut) or 9) if declared else None)
+    stream = Multipart(io.BytesIO(cut), 10_000, len(cut) if declared else None, b"B")
     with pytest.raises(RequestFault, match=r"gate\.multipart\.truncated") as caught:
         read(stream)
     assert caught.value.status == 400

@@ -9,7 +9,7 @@ form, the end of a multipart body. Raises RequestFault out of the view's own rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from carboy.base.errors import RequestFault
@@ -22,6 +22,7 @@ Environ = dict[str, Any]
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+PIECE = 65_536  # bytes read at once when all are asked for
 
 
 class Stream(Protocol):
@@ -32,25 +33,31 @@ class Stream(Protocol):
 
 
 class Metered:
-    """A request body that may not grow past *limit* bytes: 413."""
+    """A request body that may not grow past *limit* bytes (413), nor end too soon (400).
 
-    __slots__ = ("_left", "_limit", "_stream")
+    length: the declared length, None when unknown.
+    What the server raises while reading (a broken chunk, a lost connection) is the
+    client's doing and becomes 400 too; gunicorn's own errors would be a 500.
+    """
 
-    def __init__(self, stream: Stream, limit: int) -> None:
+    __slots__ = ("_due", "_left", "_limit", "_stream")
+
+    def __init__(self, stream: Stream, limit: int, length: int | None = None) -> None:
         self._stream = stream
         self._limit = self._left = limit
+        self._due = length
 
     def read(self, size: int | None = -1) -> bytes:
         """Return up to *size* bytes, all of them when negative."""
         if size is None or size < 0:
-            return b"".join(iter(lambda: self.read(65_536), b""))
-        return self._passed(self._stream.read(min(size, self._left + 1)), wanted=size)
+            return b"".join(iter(lambda: self.read(PIECE), b""))
+        return self._passed(self._stream.read, min(size, self._left + 1))
 
     def readline(self, size: int | None = -1) -> bytes:
         """Return one line, at most *size* bytes of it when not negative."""
         room = self._left + 1
         most = room if size is None or size < 0 else min(size, room)
-        return self._passed(self._stream.readline(most), wanted=most)
+        return self._passed(self._stream.readline, most)
 
     def readlines(self, hint: int | None = None) -> list[bytes]:
         """Return the lines that are left; *hint* may be ignored (PEP 3333)."""
@@ -59,7 +66,12 @@ class Metered:
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.readline, b"")
 
-    def _passed(self, data: bytes, wanted: int) -> bytes:
+    def _passed(self, read: Callable[[int], bytes], size: int) -> bytes:
+        """Return what *read* gives, measured."""
+        try:
+            data = read(size)
+        except Exception as error:
+            raise _cut_off() from error
         self._left -= len(data)
         if self._left < 0:
             raise RequestFault(
@@ -68,11 +80,30 @@ class Metered:
                 f"The body is longer than {syntax.human(self._limit)}.",
                 hint="Send less, or split the request.",
             )
-        self._seen(data, end=not data and wanted != 0)
+        self._seen(data, end=self._is_over(data, size))
         return data
+
+    def _is_over(self, data: bytes, size: int) -> bool:
+        """Return whether nothing follows *data*; raise when more was announced."""
+        ended = not data and size != 0
+        if self._due is None:
+            return ended
+        self._due -= len(data)
+        if ended and self._due > 0:
+            raise _cut_off()
+        return self._due <= 0
 
     def _seen(self, data: bytes, *, end: bool) -> None:
         """Look at a piece of the body; *end* is true when nothing follows."""
+
+
+def _cut_off() -> RequestFault:
+    return RequestFault(
+        400,
+        "gate.body.truncated",
+        "The body was cut off before its end.",
+        hint="Send it again, whole.",
+    )
 
 
 class Form(Metered):
@@ -84,8 +115,8 @@ class Form(Metered):
 
     __slots__ = ("_fields", "_most")
 
-    def __init__(self, stream: Stream, limit: int, fields: int) -> None:
-        super().__init__(stream, limit)
+    def __init__(self, stream: Stream, limit: int, length: int | None, fields: int) -> None:
+        super().__init__(stream, limit, length)
         self._fields, self._most = 1, fields
 
     def _seen(self, data: bytes, *, end: bool) -> None:
@@ -102,27 +133,22 @@ class Form(Metered):
 class Multipart(Metered):
     """A multipart body that must reach its closing boundary: 400 when cut short.
 
-    Werkzeug takes a truncated body for an empty form. *length*: the declared
-    length, or None; at that many bytes the body is over even without an empty read.
+    Werkzeug takes a truncated body for an empty form.
     """
 
-    __slots__ = ("_closed", "_mark", "_tail", "_togo")
+    __slots__ = ("_closed", "_mark", "_tail")
 
-    def __init__(self, stream: Stream, limit: int, boundary: bytes, length: int | None) -> None:
-        super().__init__(stream, limit)
+    def __init__(self, stream: Stream, limit: int, length: int | None, boundary: bytes) -> None:
+        super().__init__(stream, limit, length)
         self._mark = b"--" + boundary + b"--"
         self._tail = b""
         self._closed = False
-        self._togo = length
 
     def _seen(self, data: bytes, *, end: bool) -> None:
         if not self._closed:
             window = self._tail + data
             self._closed = self._mark in window
             self._tail = window[-len(self._mark) :]
-        if self._togo is not None:
-            self._togo -= len(data)
-            end = end or self._togo == 0
         if end and not self._closed:
             raise RequestFault(
                 400,
@@ -147,11 +173,13 @@ def meter(environ: Environ, length: int | None, limit: int, fields: int, strict:
     if strict and bare in (FORM, MULTIPART):
         environ["carboy.forms"] = StrictForms
     if bare == FORM:
-        environ["wsgi.input"] = Form(stream, limit, fields)
+        environ["wsgi.input"] = Form(stream, limit, length, fields)
     elif bare == MULTIPART and strict:
-        environ["wsgi.input"] = Multipart(stream, limit, boundary_of(kind), length)
-    elif length is None:
-        environ["wsgi.input"] = Metered(stream, limit)
+        environ["wsgi.input"] = Multipart(stream, limit, length, boundary_of(kind))
+    elif length is None or "wsgi.input_terminated" in environ:
+        # Werkzeug compares with the declared length only where the server does not say
+        # that it ends the input; Granian says so, and hands a cut body on as if whole.
+        environ["wsgi.input"] = Metered(stream, limit, length)
 
 
 def boundary_of(content_type: str) -> bytes:
