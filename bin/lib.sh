@@ -53,8 +53,9 @@ need_venv_module() { # need_venv_module PYTHON
   fi
 }
 
+# An environment holds absolute paths, so one that was moved is made anew.
 make_venv() { # make_venv DIRECTORY [PYTHON]
-  python_works "$1/bin/python" && return
+  if python_works "$1/bin/python" && grep -qsF -- "$1" "$1/bin/activate"; then return; fi
   local python=${2:-}
   [ -n "$python" ] || python=$(find_python)
   need_venv_module "$python"
