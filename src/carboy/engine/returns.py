@@ -45,7 +45,17 @@ def encoder_for(app: Any) -> Callable[[type[Any]], Callable[[Any], bytes] | None
             return provider.encode(plain)
         return bytes(provider.response(plain).get_data())
 
-    return lambda cls: encode if _stands_alone(cls) else None
+    known: dict[type[Any], bool] = {}
+
+    def look_up(cls: type[Any]) -> Callable[[Any], bytes] | None:
+        found = known.get(cls)
+        if found is None:
+            if len(known) >= MAX_KNOWN:
+                known.clear()
+            found = known[cls] = _stands_alone(cls)
+        return encode if found else None
+
+    return look_up
 
 
 def extended(default: Simplify) -> Simplify:
