@@ -4,7 +4,10 @@ import resource
 import subprocess
 import sys
 
+import click
 import pytest
+
+from carboy.cli import main
 
 COMMAND = [sys.executable, "-c", "from carboy.cli.main import main; main()"]
 
@@ -57,6 +60,37 @@ def test_commands_of_batteries_run(carboy, write):
     )
     assert carboy("tick").output == "tock\n"
     assert "tick" in carboy("--help").output
+
+
+def test_commands_of_extensions_run(carboy, write, monkeypatch):
+    """What packages offer to Flask (flask.commands) works here; a broken one has a line."""
+    monkeypatch.setattr(
+        main,
+        "_plugins",
+        lambda: {"good": lambda: click.Command("good", callback=_ran), "bad": lambda: 1 / 0},
+    )
+    write("app.py", APP)
+    assert carboy("good").output == "ran\n"
+    output = carboy("--help").output
+    assert "good" in output
+    assert "Cannot be imported: ZeroDivisionError" in output
+
+
+def _ran():
+    click.echo("ran")
+
+
+def test_a_battery_with_broken_commands_breaks_nothing_else(carboy, write):
+    """Help says so in one line."""
+    write(
+        "app.py",
+        "from carboy import Carboy\nfrom carboy.base.battery import Battery\n"
+        "class Bad(Battery):\n    name = 'bad'\n    def commands(self):\n        return 1 / 0\n"
+        "app = Carboy(__name__, batteries=[Bad()])\n",
+    )
+    result = carboy("--help")
+    assert result.exit_code == 0
+    assert "Note: commands of the application are missing. ZeroDivisionError" in result.output
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("new", "shop"), ("secret",)])

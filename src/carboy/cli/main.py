@@ -161,19 +161,38 @@ def _guests(ctx: click.Context) -> Iterable[str]:
     app = _loaded(ctx)
     if app is None:
         return ()
-    return {*app.cli.list_commands(ctx), *_of_batteries(app), *_plugins()}
+    try:
+        return {*app.cli.list_commands(ctx), *_of_batteries(app), *_plugins()}
+    except Exception as error:
+        ctx.meta[_NOTE] = f"Note: commands of the application are missing. {_named(error)}"
+        return ()
 
 
 def _guest(ctx: click.Context, name: str) -> click.Command | None:
+    """Return a command of the application; a listing gets a line for one that is broken."""
     app = _loaded(ctx)
     if app is None:
         return None
+    if not _listing(ctx):
+        command = _look_up(ctx, app, name)
+        if command is not None:
+            _open(ctx, app)
+        return command
+    try:
+        return _look_up(ctx, app, name)
+    except Exception as error:
+        return click.RichCommand(name=name, help=f"Cannot be imported: {_named(error)}")
+
+
+def _look_up(ctx: click.Context, app: Flask, name: str) -> click.Command | None:
     command = app.cli.get_command(ctx, name) or _of_batteries(app).get(name)
     if command is None and name in _plugins():
-        command = _plugins()[name]()
-    if command is not None and not _listing(ctx):
-        _open(ctx, app)
+        return _plugins()[name]()
     return command
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _open(ctx: click.Context, app: Flask) -> None:
