@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 import flask
 from werkzeug._internal import _wsgi_decoding_dance
 from werkzeug.datastructures import EnvironHeaders
+from werkzeug.exceptions import BadRequest
 from werkzeug.sansio.utils import get_host
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import _get_server
+
+from carboy.base.errors import RequestFault
 
 if TYPE_CHECKING:
     from werkzeug.formparser import FormDataParser
@@ -56,10 +60,28 @@ class Request(flask.Request):
         strict = self.environ.get("carboy.forms")
         return parser if strict is None else strict(parser)
 
+    def on_json_loading_failed(self, e: ValueError | None) -> Any:
+        """Raise 400 or 415 as Flask does; what is wrong goes along as `.fault`."""
+        try:
+            return super().on_json_loading_failed(e)
+        except BadRequest as error:
+            error.fault = RequestFault(  # type: ignore[attr-defined]  # read by fault renderers
+                400, "json.malformed", f"The body is not valid JSON{_position(e)}.",
+                hint="Send one JSON value in UTF-8.",
+            )  # fmt: skip
+            raise
+
     @property
     def id(self) -> str:
         """The id of this request, "" when no battery gives it one."""
         return str(self.environ.get("carboy.id", ""))
+
+
+def _position(error: ValueError | None) -> str:
+    """Return what is wrong and where; other errors would tell of our insides."""
+    if not isinstance(error, JSONDecodeError):
+        return ""
+    return f": {error.msg} at line {error.lineno} column {error.colno}"
 
 
 @lru_cache(maxsize=256)  # PERF: 3 us a time; few hosts are ever asked for

@@ -14,8 +14,10 @@ import io
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from werkzeug.exceptions import RequestEntityTooLarge
+
 from carboy.base.errors import RequestFault
-from carboy.web.syntax import BAD_PERCENT
+from carboy.web.syntax import BAD_PERCENT, human
 
 if TYPE_CHECKING:
     from werkzeug.formparser import FormDataParser
@@ -46,11 +48,26 @@ class StrictForms:
             stream = io.BytesIO(data)
         try:
             rest, form, files = self._parser.parse(stream, mimetype, content_length, options)
+        except RequestEntityTooLarge as error:
+            error.fault = self._too_large()  # type: ignore[attr-defined]  # for fault renderers
+            raise
         except ValueError:
             raise _malformed("has a part whose headers are broken") from None
         if None in form or None in files:
             raise _malformed("has a part without a name")
         return rest, form, files
+
+    def _too_large(self) -> RequestFault:
+        """Return the fault for a form beyond Flask's own limits, which are two."""
+        parts, size = self._parser.max_form_parts, self._parser.max_form_memory_size
+        field = "" if size is None else f"a field longer than {human(size)}"
+        count = "" if parts is None else f"more than {parts} parts"
+        return RequestFault(
+            413,
+            "gate.form.large",
+            f"The form has {' or '.join(filter(None, (count, field)))}.",
+            hint="Send less, or send long text as a file.",
+        )
 
 
 def check_urlencoded(data: bytes) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.exceptions import ClientDisconnected
+
 from carboy.base.errors import RequestFault, ServiceDown
 from carboy.web.texts import phrase, text_of
 
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["Story", "problem", "tell"]
 
 RETRY_AFTER_S = {429: 60, 503: 5}  # when nobody said; 5 is ServiceDown's own default
+KNOWN = {
+    ClientDisconnected: RequestFault(
+        400,
+        "gate.body.truncated",
+        "The body ended before its declared length.",
+        hint="The transfer was cut off; send it again.",
+    )
+}  # errors of Werkzeug whose own words say less than we know
 SHOWN = ("loc", "msg", "type")  # of each field error; the value sent may be a password
 
 
@@ -59,7 +69,7 @@ class Story:
 def tell(error: Any, environ: Environ) -> Story:
     """Return what may be shown of *error*, a Werkzeug HTTPException from 400 up."""
     status: int = error.code
-    fault = getattr(error, "fault", None)
+    fault = getattr(error, "fault", None) or KNOWN.get(type(error))
     text = text_of(status)
     told = fault if isinstance(fault, RequestFault) and status < 500 else None
     return Story(
