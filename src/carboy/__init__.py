@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     )
     from carboy.engine.requests import Request as Request
     from carboy.engine.responses import Response as Response
+    from carboy.web.csp import csp as csp, csp_nonce as csp_nonce
 
 _OURS = {
     "Battery": "carboy.base.battery",
@@ -91,6 +92,8 @@ _OURS = {
     "Response": "carboy.engine.responses",
     "ServiceDown": "carboy.base.errors",
     "SetupError": "carboy.base.errors",
+    "csp": "carboy.web.csp",
+    "csp_nonce": "carboy.web.csp",
 }
 """Name to the module that holds it; every other public name is Flask's own."""
 
@@ -122,6 +125,8 @@ __all__ = [
     "appcontext_tearing_down",
     "before_render_template",
     "copy_current_request_context",
+    "csp",
+    "csp_nonce",
     "current_app",
     "flash",
     "g",
