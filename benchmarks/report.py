@@ -29,8 +29,6 @@ JSON = ROOT / "benchmarks" / "results.json"
 MARKDOWN = ROOT / "benchmarks" / "RESULTS.md"
 OPENING, CLOSING = "<!-- figures -->", "<!-- /figures -->"
 
-SHOWN = ("carboy_none", "carboy", "falcon", "blacksheep", "starlette", "litestar", "fastapi")
-
 
 def circumstances() -> Record:
     """Return date, machine and load: what a figure is worth nothing without."""
@@ -166,7 +164,7 @@ _SECTIONS = {"cpu": cpu_section, "server": _server, "startup": _startup}
 def _figures(record: Record) -> str:
     """Return README's table: CPU per request as a multiple of plain Flask's."""
     cpu = record["cpu"]
-    shown = [name for name in ORDER if name != "bare_wsgi"]
+    shown = [name for name in ORDER if name not in ("bare_wsgi", "starlette_tasks")]
     lines = _head("CPU per request, x plain Flask", *cpu["micros"])
     for name in shown:
         cells = (_cell(cpu["micros"][workload], name) for workload in cpu["micros"])

@@ -22,6 +22,7 @@ ORDER = (
     "falcon",
     "blacksheep",
     "starlette",
+    "starlette_tasks",
     "litestar",
     "fastapi",
     "django_bare",
@@ -44,7 +45,7 @@ class NotOffered(Exception):
 class Program(Protocol):
     """What a module in this package has.
 
-    TITLE: the row's name. KIND: "wsgi" or "asgi".
+    TITLE: the row's name. KIND: "wsgi", "asgi" or "asgi-tasks".
     DISTRIBUTIONS: what is measured, for the table of versions.
     SERVERS: what `--server` runs it under; the best one counts.
     TOKEN_FIELD: name of the CSRF field in a form, "" when there is none.
