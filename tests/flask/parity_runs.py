@@ -23,6 +23,7 @@ from parity_sdist import HERE
 __all__ = ["Run", "Suite", "differences", "explain", "run", "run_all"]
 
 TIMEOUT_S = 300  # one suite, one way
+FOREIGN = ("PYTEST_", "COV_", "FLASK_", "CARBOY_", "CI")  # settings of the run that started us
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _pytest(suite: Suite, way: str, report: Path, scratch: str) -> str:
 
 def _environment(suite: Suite, way: str, report: Path) -> dict[str, str]:
     """The suite's environment: nothing of the test run that started it."""
-    ours = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_", "FLASK_"))}
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
     path = [str(HERE), *map(str, suite.path)]
     ours |= {"PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1"}
     ours["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # another order or plugin is another result
