@@ -1,8 +1,11 @@
 """The parts of the launcher that need no server: sizes, environment, sockets, tables."""
 
+import errno
+import importlib.util
 import os
 import signal
 import socket
+import tempfile
 import types
 
 import pytest
@@ -216,3 +219,45 @@ def test_gunicorn_opens_no_control_socket(monkeypatch, tmp_path):
     assert config.control_socket_disable is True
     assert config.address == [7]
     assert (config.worker_class_str, config.graceful_timeout) == ("gthread", 20)
+
+
+# -- letters before anything starts --
+
+
+def test_a_read_only_system_is_a_letter(carboy, write, monkeypatch):
+    """Without a place for the runtime folder there is nothing to serve from."""
+    write("app.py", "from flask import Flask\napp = Flask(__name__)\n")
+    error = OSError(errno.EROFS, "Read-only file system")
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **_: (_ for _ in ()).throw(error))
+    result = carboy("run")
+    assert result.exit_code == 1
+    assert "Read-only file system" in result.output
+    assert "[run.folder]" in result.output
+
+
+def test_a_missing_server_is_a_letter(carboy, write, monkeypatch):
+    """The extra to install, ready to paste."""
+    write("app.py", "from flask import Flask\napp = Flask(__name__)\n")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    result = carboy("run", "--server", "gunicorn")
+    assert result.exit_code == 1
+    assert 'pip install "carboy[gunicorn]"' in result.output
+    assert "[run.server.missing]" in result.output
+
+
+def test_recycling_too_often_is_a_letter(carboy, write):
+    """Below a minute workers would be replaced all the time; 0 is never."""
+    write("app.py", "")
+    assert "[run.recycle.short]" in carboy("run", "--recycle", 5).output
+    assert "recycle      never" in carboy("run", "--recycle", 0, "--print-config").output
+
+
+def test_print_config_starts_nothing(carboy, write, monkeypatch):
+    """What would run: from options and the variables of platforms."""
+    write("wsgi.py", "1 / 0")
+    monkeypatch.setenv("PORT", "8999")
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    output = carboy("run", "--print-config", "--server", "gunicorn").output
+    for line in ("wsgi.py (from wsgi.py)", "server       gunicorn", "127.0.0.1:8999"):
+        assert line in output
+    assert "workers      3\n" in output

@@ -108,13 +108,24 @@ def _noted(number: int, frame: object) -> None:
 @contextlib.contextmanager
 def _runtime_folder() -> Iterator[Path]:
     """Make a private folder (0700) for the processes; it is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="carboy-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="carboy-"))
+    except OSError as error:
+        raise _no_folder(error) from error
     (folder / READY).mkdir()
     (folder / "metrics").mkdir()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _no_folder(error: OSError) -> SetupError:
+    return SetupError(
+        "run.folder",
+        f"There is no place for the runtime folder: {error.strerror or error}.",
+        hint="Name a folder that can be written to, such as a tmpfs: TMPDIR=/run/shop carboy run",
+    )
 
 
 def _places(runtime: Path) -> dict[str, str]:
