@@ -136,7 +136,7 @@ def test_message_for_a_value_that_does_not_parse():
     assert str(caught.value) == (
         "Option MAX_BODY cannot be '16M', from environment CARBOY_MAX_BODY.\n"
         'Accepted: a size such as "16 MB" or "16 MiB" (a bare number means bytes), '
-        "from 1 kB to 1 GB. Larger bodies belong in uploads.  [options.value]"
+        "from 1 kB to 1 GB.\nLarger bodies belong in uploads.  [options.value]"
     )
 
 

@@ -375,7 +375,7 @@ class Option:
     def _refused(self, code: str, verb: str, raw: object, place: str) -> SetupError:
         shown = without_credentials(repr(MASK if self.secret else raw))
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        why = f" {self.because}" if self.because else ""
+        why = f"\n{self.because}" if self.because else ""
         return SetupError(
             code,
             f"Option {self.name} {verb} {shown}, from {place}.",
