@@ -42,7 +42,7 @@ def make(log):
 
     def make(batteries=OURS, **config):
         app = Carboy("observed", batteries=batteries)
-        app.config.update(config)
+        app.config.update({"LOG_HOLD": "0 s"} | config)
         _views(app)
         made.append(app)
         return app

@@ -17,6 +17,9 @@ from carboy.observe.sink import Sink
 class Memory:
     """A sink that keeps what it is given."""
 
+    def flush(self):
+        """Nothing is held."""
+
     def __init__(self):
         self.written = []
 

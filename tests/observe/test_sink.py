@@ -1,6 +1,10 @@
 """A sink writes whole lines and never fails the request."""
 
 import os
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
@@ -35,7 +39,7 @@ def test_a_full_disk_costs_the_line_only():
     """/dev/full answers every write with ENOSPC."""
     sink = Sink.to("/dev/full")
     told = []
-    sink.on_loss = lambda: told.append(1)
+    sink.on_loss = told.append
 
     sink.write(b"lost\n")
     sink.write(b"lost too\n")
@@ -74,7 +78,7 @@ def test_the_line_after_a_torn_one_begins_anew(pipe):
     os.set_blocking(pipe[1], False)
     sink = Sink(pipe[1])
 
-    sink.write(b"x" * (1 << 20))  # more than a pipe holds: written in part
+    sink.write(b"x" * (1 << 20) + b"\n")  # more than a pipe holds: written in part
     os.read(pipe[0], 1 << 20)
     sink.write(b"after\n")
 
@@ -100,3 +104,100 @@ def test_a_file_that_cannot_be_opened_is_a_set_up_mistake(tmp_path):
 
     assert caught.value.code == "logs.unwritable"
     assert "No such file or directory" in str(caught.value)
+
+
+def test_the_first_line_goes_out_at_once_and_the_next_ones_together(pipe):
+    """A quiet application shows each line when it happens; a busy one holds back."""
+    sink = Sink(pipe[1])
+    sink.hold_s = 0.05
+
+    sink.write(b"one\n")
+    assert os.read(pipe[0], 100) == b"one\n"
+    sink.write(b"two\n")
+    sink.write(b"three\n")
+    sink.flush()
+
+    assert os.read(pipe[0], 100) == b"two\nthree\n"
+
+
+def test_held_lines_go_out_by_themselves_in_order(pipe):
+    """Within hold_s, without another line or a flush; then the thread is gone."""
+    sink = Sink(pipe[1])
+    sink.hold_s = 0.02
+
+    for number in range(5):
+        sink.write(b"%d\n" % number)
+    thread = sink._flusher
+    assert thread is not None
+    thread.join(5)
+
+    assert os.read(pipe[0], 100) == b"0\n1\n2\n3\n4\n"
+    assert sink._flusher is None
+
+
+def test_held_lines_are_written_a_pipe_buf_at_a_time(pipe, monkeypatch):
+    """So that lines of several workers on one pipe are never mixed."""
+    sizes = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: sizes.append(len(data)) or write(fd, data))
+    sink = Sink(pipe[1])
+    sink.hold_s = 1.0
+
+    for _ in range(50):
+        sink._held.append(b"x" * 199 + b"\n")
+    sink.flush()
+
+    assert sum(sizes) == 50 * 200
+    assert max(sizes) <= 4096
+
+
+def test_nothing_held_is_lost_when_the_process_ends(tmp_path):
+    """The interpreter waits for the thread that writes."""
+    program = (
+        "import sys; from carboy.observe.sink import Sink; s = Sink.to(sys.argv[1]);"
+        "s.hold_s = 0.2; [s.write(b'%d\\n' % n) for n in range(100)]"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "log")], check=True)
+
+    assert (tmp_path / "log").read_bytes() == b"".join(b"%d\n" % n for n in range(100))
+
+
+def test_lines_of_many_threads_all_arrive(tmp_path):
+    """Appending and flushing race; no line is lost or torn."""
+    sink = Sink.to(str(tmp_path / "log"))
+    sink.hold_s = 0.001
+
+    def work(name):
+        for number in range(500):
+            sink.write(b"%d-%d\n" % (name, number))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    while sink._flusher is not None:
+        time.sleep(0.001)
+    sink.close()
+
+    lines = (tmp_path / "log").read_bytes().split()
+    assert sorted(lines) == sorted(b"%d-%d" % (a, b) for a in range(8) for b in range(500))
+
+
+def test_a_forked_child_writes_its_own_lines_only(tmp_path):
+    """What the parent holds is the parent's to write."""
+    sink = Sink.to(str(tmp_path / "log"))
+    sink.hold_s = 0.5
+    sink.write(b"first\n")
+    sink.write(b"parent\n")
+    child = os.fork()
+    if not child:
+        sink.write(b"child\n")
+        sink.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+    sink.close()
+    while sink._flusher is not None:
+        time.sleep(0.01)
+
+    assert sorted((tmp_path / "log").read_bytes().split()) == [b"child", b"first", b"parent"]

@@ -89,6 +89,11 @@ class Logs(Battery):
         ),
         Option("LOG_REQUESTS", Flag, default=True, help="Write one line per request."),
         Option(
+            "LOG_HOLD", Seconds, default="20 ms", bounds=("0 s", "1 s"),
+            help="Let request lines that follow each other this fast go out together; 0 s: none.",
+            because="A write per request is a tenth of its cost. SIGKILL can cost what is held.",
+        ),
+        Option(
             "LOG_PROBES", Flag, default=False,
             help="Write a line for health checks and scrapes too.",
             because="They come every few seconds and say nothing; metrics count them.",
@@ -110,6 +115,7 @@ class Logs(Battery):
         config = app.config
         text = config["LOG_FORMAT"] == "text" or (config["LOG_FORMAT"] == "auto" and app.debug)
         sink = self._open(config["LOG_TO"])
+        sink.hold_s = 0.0 if app.debug or app.testing else config["LOG_HOLD"]
         colour = sink.is_terminal and "NO_COLOR" not in os.environ
         self.lines.set(
             sink, text=text, colour=colour, doors=config["LOG_PROBES"], floor=_floor(config)
@@ -175,7 +181,7 @@ class Metrics(Battery):
             lane.notes[metrics.NOTE] = self.requests.table(lane.pattern)
         logs_battery = app.batteries.get("logs")
         if logs_battery is not None and logs_battery.sink is not None:
-            logs_battery.sink.on_loss = lambda: self.store.add(metrics.LOST_LINES)
+            logs_battery.sink.on_loss = lambda n: self.store.add(metrics.LOST_LINES, n)
         self._peers = Peers(app.config["METRICS_ALLOW"])
         self._token = app.config["METRICS_TOKEN"]
         path = app.config["METRICS_PATH"]

@@ -1,6 +1,11 @@
-"""Where log lines go: one write(2) per line, and never a failed request.
+"""Where log lines go: whole lines, few system calls, and never a failed request.
 
     Sink.to("stdout" | "stderr" | path)  ->  .write(line)  ->  .lost counts
+
+A line after a quiet moment is written at once; lines that follow within `hold_s`
+are held until it is over and go out together. So a quiet application shows each
+line when it happens, and a busy one does not make a system call per request.
+What SIGKILL can cost is the last `hold_s`; every other end writes what is held.
 
 A full disk, a closed pipe or a reader that is too slow costs the line, not the
 request: the loss is counted and the next line starts on a line of its own.
@@ -11,29 +16,40 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
+import weakref
+from collections import deque
 from collections.abc import Callable
 
+from carboy.base.clock import ticks_s
 from carboy.base.errors import SetupError
 
 __all__ = ["Sink"]
 
 STREAMS = {"stdout": 1, "stderr": 2}
+PIPE_BUF = 4096  # POSIX: writes to a pipe up to here are never mixed with others
 
 
 class Sink:
     """A file descriptor that takes whole lines and swallows failures.
 
     lost: lines that could not be written (or only in part) since the start.
-    on_loss: called after each loss, without arguments.
+    on_loss: called with the number of lines after each loss.
+    hold_s: how long lines may wait for each other; 0 writes each at once.
     """
 
     def __init__(self, fd: int, *, owned: bool = False) -> None:
         self.lost = 0
-        self.on_loss: Callable[[], None] | None = None
+        self.hold_s = 0.0
+        self.on_loss: Callable[[int], None] | None = None
         self._fd = fd
         self._owned = owned
         self._torn = False
         self._lock = threading.Lock()
+        self._wrote = 0.0
+        self._held: deque[bytes] = deque()
+        self._flusher: threading.Thread | None = None
+        _sinks.add(self)
 
     @classmethod
     def to(cls, target: str) -> Sink:
@@ -60,30 +76,83 @@ class Sink:
         return self._fd >= 0 and os.isatty(self._fd)
 
     def write(self, line: bytes) -> None:
-        """Write *line* (it ends with a newline) with one system call; never raise.
+        """Write *line* (it ends with a newline), now or within `hold_s`; never raise.
 
-        Lines up to 4,096 bytes (PIPE_BUF) are never mixed with other processes'.
+        Lines up to PIPE_BUF bytes are never mixed with other processes'.
         """
-        if self._torn:
-            line = b"\n" + line
-        try:
-            if os.write(self._fd, line) == len(line):
-                self._torn = False
+        if self.hold_s:
+            now = ticks_s()
+            if self._held or now - self._wrote < self.hold_s:
+                self._held.append(line)
+                if self._flusher is None:
+                    self._start()
                 return
-            self._torn = True  # the disk filled up, or the pipe did, within the line
+            self._wrote = now
+        self._write(line)
+
+    def flush(self) -> None:
+        """Write what is held, in the order it came, a PIPE_BUF at a time."""
+        chunk = b""
+        while True:
+            try:
+                line = self._held.popleft()
+            except IndexError:
+                break
+            if len(chunk) + len(line) > PIPE_BUF and chunk:
+                self._write(chunk)
+                chunk = b""
+            chunk += line
+        if chunk:
+            self._wrote = ticks_s()
+            self._write(chunk)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._flusher is None:
+                # Not a daemon: the interpreter waits for it, so nothing held is lost at exit.
+                self._flusher = threading.Thread(target=self._flush_soon, name="carboy-log")
+                self._flusher.start()
+
+    def _flush_soon(self) -> None:
+        time.sleep(self.hold_s)
+        self._flusher = None  # before flushing: a line that comes now starts the next one
+        self.flush()
+
+    def _write(self, line: bytes) -> None:
+        data = b"\n" + line if self._torn else line
+        written = 0
+        try:
+            written = os.write(self._fd, data)
+            self._torn = written < len(data)  # the disk filled up, or the pipe did, in between
         except OSError:
             pass  # ENOSPC, EPIPE, EAGAIN, EBADF, EIO: nobody to tell but the counter
-        self._count_loss()
+        if written < len(data):
+            self._count_loss(data[written:].count(b"\n"))
 
     def close(self) -> None:
-        """Close the file, when it is one that was opened here."""
+        """Write what is held and close the file, when it is one that was opened here."""
+        self.flush()
         if self._owned:
             self._owned = False
             os.close(self._fd)
             self._fd = -1
 
-    def _count_loss(self) -> None:
+    def _count_loss(self, lines: int) -> None:
         with self._lock:
-            self.lost += 1
+            self.lost += lines
         if self.on_loss is not None:
-            self.on_loss()
+            self.on_loss(lines)
+
+
+_sinks: weakref.WeakSet[Sink] = weakref.WeakSet()
+
+
+def _forget_after_fork() -> None:
+    """Leave what the parent holds to the parent; its flusher did not come along."""
+    for sink in _sinks:
+        sink._held.clear()
+        sink._flusher = None
+        sink._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
