@@ -21,6 +21,7 @@ from flask.json.provider import DefaultJSONProvider
 from hypothesis import given, settings, strategies as st
 from markupsafe import Markup
 
+from carboy import Carboy
 from carboy.engine import jsons
 from carboy.engine.jsons import JSON
 
@@ -295,6 +296,16 @@ def test_too_deep_json_is_bad_json_when_batteries_are_on() -> None:
     app = guarded(batteries={})
     with pytest.raises(RecursionError):
         JSON(app).loads(deep)
+
+
+@pytest.mark.parametrize(("batteries", "status"), [(("typed",), 400), ((), 500)])
+def test_a_too_deep_body_is_answered(batteries: Any, status: int) -> None:
+    """`request.get_json()` of a plain view: 400 with batteries, as in Flask without."""
+    app = Carboy("deep", batteries=batteries)
+    app.add_url_rule("/", "it", lambda: str(flask.request.get_json()), methods=["POST"])
+    deep = b"[" * 100_000
+    answer = app.test_client().post("/", data=deep, content_type="application/json")
+    assert answer.status_code == status
 
 
 def test_keywords_of_loads_reach_the_json_module(app: flask.Flask) -> None:
