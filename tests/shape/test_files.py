@@ -6,6 +6,8 @@ import pytest
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*\.md")
 MAX_FRAGMENT_LINES = 6
+LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)[^)]*\)")
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 # Written apart, so that this file does not accuse itself.
 UNFINISHED = re.compile(r"\b(" + "TO" + "DO|FIX" + r"ME)\b")
@@ -78,6 +80,18 @@ def test_change_fragments_are_well_formed(root):
 def test_each_flaw_of_a_fragment_is_seen(name, text):
     """The rule for fragments can fail."""
     assert flaw(name, text)
+
+
+def test_links_between_pages_lead_somewhere(texts, root):
+    """A relative link in a page names a file of the repository."""
+    broken = [
+        f"{path}: {target}"
+        for path, text in texts.items()
+        if path.endswith(".md")
+        for target in LINK.findall(CODE.sub("", text))
+        if not (root / path).parent.joinpath(target).exists()
+    ]
+    assert not broken, "\n".join(broken)
 
 
 def flaw(name, text):
