@@ -115,12 +115,21 @@ class Carboy(Flask):
         self.json_guards: list[Callable[[Any], None]] = []
         self.batteries = {battery.name: battery for battery in resolve(batteries)}
         super().__init__(import_name, *args, **kwargs)
-        self.config.on_change = self._touch
+        if isinstance(self.config, Config):  # a subclass may have Flask's, or its own
+            self.config.on_change = self._touch
         self._start()
 
     def _start(self) -> None:
         """Let the batteries in, each after those it needs."""
         if self.batteries:
+            if not isinstance(self.config, Config):
+                raise SetupError(
+                    "app.config_class",
+                    f"{type(self).__name__}.config_class is {type(self.config).__name__},"
+                    " which knows nothing of options.",
+                    hint="Derive it from carboy.engine.config.Config instead of flask.Config,"
+                    " or use batteries=().",
+                )
             self.config.declare(o for battery in self.batteries.values() for o in battery.options)
             self.config.load(self.root_path)
         for battery in self.batteries.values():

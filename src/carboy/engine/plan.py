@@ -11,18 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import flask
+
 from carboy.base.errors import SetupError
 from carboy.engine import flow, seam
 from carboy.engine.context import Context
 from carboy.engine.faults import teach
 from carboy.engine.lanes import FLASK, Lane, Stage, ordered
+from carboy.engine.requests import Request
 from carboy.engine.respond import responder
 from carboy.engine.routes import RouteTable
 from carboy.engine.seam import cv_request
 from carboy.engine.sessions import opens_lazily, settle
 
 if TYPE_CHECKING:
-    from flask import Flask
     from werkzeug.routing import Rule
 
 __all__ = ["Plan"]
@@ -33,6 +35,10 @@ _THROUGH_FLASK = frozenset(
     ("full_dispatch_request", "finalize_request", "ensure_sync", "async_to_sync")
 )
 """When one of these is replaced, Flask's own dispatch runs, inside our stages."""
+
+
+_QUIET_INITS = (Request.__init__, flask.Request.__init__)
+"""Constructors of requests that do nothing but read the environ."""
 
 
 class Plan:
@@ -51,6 +57,7 @@ class Plan:
         self.pushes_stock = self.makes_context or bool(
             self.stock & {"app_context", "do_teardown_request", "do_teardown_appcontext"}
         )
+        self.makes_request = app.request_class.__init__ not in _QUIET_INITS
         self.opens_session = not opens_lazily(app.session_interface)
         self.admit: tuple[Callable[[Any], None], ...] = tuple(
             stage.before for stage in ordered(app.admissions) if stage.before
@@ -168,8 +175,11 @@ class Plan:
     def context(self, environ: Any) -> Any:
         """Return a new request context; the application's own kind if it has one."""
         if not self.makes_context:
-            return Context(self.app, environ)
-        ctx: Any = self.app.request_context(environ)
+            ctx: Any = Context(self.app, environ)
+            if self.makes_request:  # what its __init__ does may matter to matching
+                _ = ctx.request
+            return ctx
+        ctx = self.app.request_context(environ)
         ctx.environ, ctx.answered = environ, False
         ctx.args = ctx.rule = ctx.error = ctx.unhandled = ctx.routing_exception = None
         return ctx
@@ -257,7 +267,7 @@ def _binder(app: Any, rule: Rule) -> Any:
     return None if app.binder is None or view is None else app.binder(view, rule)
 
 
-def _hooks(app: Flask, table: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
+def _hooks(app: Any, table: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
     """Return the hooks for the way out: blueprints first, the latest first."""
     return tuple(
         app.ensure_sync(function)
