@@ -272,10 +272,11 @@ class Csp(Battery):
 
     def init(self, app: App) -> None:
         """Give the application `app.csp(...)`, for all of its pages."""
+        touch = app.config.on_change  # the application itself would make a cycle
 
         def allow(**sources: Any) -> None:
             self.extra = csp.merged(self.extra, csp.parse(sources))
-            app.config.on_change()  # what was computed from the old policy is void
+            touch()  # what was computed from the old policy is void
 
         app.csp = allow
 
