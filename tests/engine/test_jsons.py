@@ -121,7 +121,7 @@ def outcome(act: Any) -> Any:
         return type(error), str(error).split(" while ")[0]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(obj=DATA, ascii_=st.booleans(), sort=st.booleans())
 def test_any_data_has_the_bytes_or_the_error_of_flask(
     app: flask.Flask, obj: Any, ascii_: bool, sort: bool
@@ -131,14 +131,14 @@ def test_any_data_has_the_bytes_or_the_error_of_flask(
     assert our_body(app, obj, **switches) == stock_body(app, obj, **switches)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(obj=ROWS)
 def test_rows_written_by_msgspec_have_the_bytes_of_flask(app: flask.Flask, obj: Any) -> None:
     """The data for which msgspec is used: escapes, order and integers agree."""
     assert our_body(app, obj) == stock_body(app, obj)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(obj=DATA, compact=st.booleans())
 def test_dumps_equals_flask(app: flask.Flask, obj: Any, compact: bool) -> None:
     """`app.json.dumps`, which sessions use, is the same text."""
@@ -147,7 +147,7 @@ def test_dumps_equals_flask(app: flask.Flask, obj: Any, compact: bool) -> None:
     assert outcome(lambda: ours.dumps(obj, **kwargs)) == outcome(lambda: stock.dumps(obj, **kwargs))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(when=st.datetimes(timezones=ZONES) | st.dates())
 def test_dates_print_as_http_dates(app: flask.Flask, when: date) -> None:
     """The quick printer of dates and `http_date` agree on every date."""
