@@ -74,7 +74,7 @@ class Server:
             self.process = subprocess.Popen(
                 [*command, *arguments],
                 cwd=folder,
-                env={**clean, "CARBOY_SECRET_KEY": STRONG_KEY, **environ},
+                env={**clean, "CARBOY_SECRET_KEY": STRONG_KEY, "TMPDIR": str(folder), **environ},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

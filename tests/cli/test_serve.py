@@ -113,10 +113,11 @@ def test_a_request_sees_nothing_of_the_process_environment(run, server):
     assert "HTTP_X_FORWARDED_FOR" not in seen["os"]
 
 
-def test_the_runtime_folder_is_private_and_temporary(run):
+def test_the_runtime_folder_is_private_and_temporary(run, tmp_path):
     """0700, with a place for metrics; gone when the server has stopped."""
     running = run()
     folder = runtime(running)
+    assert folder.parent == tmp_path
     assert folder.stat().st_mode & 0o777 == 0o700
     assert json.loads(running.get("/environ"))["os"]["PROMETHEUS_MULTIPROC_DIR"] == str(
         folder / "metrics"
