@@ -80,6 +80,15 @@ def test_a_header_of_the_view_wins(app):
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.parametrize("kind", ["application/json", "text/html"])
+def test_the_only_header_of_a_stream_wins_too(app, kind):
+    """Two headers are there, as with a type and a length; none is sent twice."""
+    own = {"Referrer-Policy": "no-referrer"}
+    app.get("/s")(lambda: Response(iter("ab"), mimetype=kind, headers=own))
+    answer = app.test_client().get("/s")
+    assert answer.headers.getlist("Referrer-Policy") == ["no-referrer"]
+
+
 def test_one_answer_does_not_leak_into_the_next(app):
     """The prepared tuples are shared; a view may change its own copy."""
 

@@ -249,9 +249,9 @@ class Headers(Battery):
         battery = app.batteries.get("csp")
         secure = headers.hsts(app.config["HSTS"], app.config["HSTS_SUBDOMAINS"])
         if isinstance(battery, Csp):
-            self.sender.choose = battery.chooser(app, headers.HARMLESS, secure)
+            self.sender.use(battery.chooser(app, headers.HARMLESS, secure))
         else:
-            self.sender.choose = headers.make_chooser(headers.HARMLESS, secure)
+            self.sender.use(headers.make_chooser(headers.HARMLESS, secure))
 
 
 class Csp(Battery):
@@ -290,7 +290,7 @@ class Csp(Battery):
 
     def chooser(
         self, app: App, harmless: tuple[headers.Pair, ...], secure: tuple[headers.Pair, ...]
-    ) -> headers.Chooser:
+    ) -> headers.Choice:
         """Return how to choose headers, the page policy included."""
         names = {name for name, _ in csp.CLOSING}
         always = (*(pair for pair in harmless if pair[0] not in names), *csp.CLOSING)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import has_request_context, request
 
 from carboy.base.errors import SetupError
-from carboy.web.headers import Chooser, Pair, content_type
+from carboy.web.headers import Choice, Pair, content_type
 
 if TYPE_CHECKING:
     from carboy.web.bodies import Environ
@@ -180,8 +180,8 @@ def with_nonce(policy: Policy, nonce: str) -> dict[str, tuple[str, ...]]:
 
 def make_chooser(
     extra: Policy, always: tuple[Pair, ...], secure: tuple[Pair, ...], report_only: bool = False
-) -> Chooser:
-    """Return choose(ctx, response, tls), the headers that fit an answer.
+) -> Choice:
+    """Return the choice of headers by what an answer is.
 
     extra: sources that the application's set-up adds to the page policy.
     always: headers of every answer; secure: added to them over https.
@@ -191,7 +191,7 @@ def make_chooser(
     page = merged(PAGE, extra)
     rest = (always, (*always, *secure))  # indexed by tls
     data, viewer, script, plain = (
-        tuple(((name, render(policy)), *pairs) for pairs in rest)
+        (((name, render(policy)), *rest[False]), ((name, render(policy)), *rest[True]))
         for policy in (DATA, VIEWER, WORKER, page)
     )
     marked = render(with_nonce(page, MARK))
@@ -199,8 +199,6 @@ def make_chooser(
     def choose(ctx: Any, response: Any, tls: bool) -> tuple[Pair, ...]:
         kind = content_type(response.headers)
         if not kind.startswith(HTML_TYPES):
-            if kind == "application/json":  # PERF: the most frequent of all, one comparison
-                return data[tls]
             table = script if kind.startswith(SCRIPT_TYPES) else data
             return (viewer if kind.startswith("application/pdf") else table)[tls]
         environ: Environ = ctx.environ
@@ -212,4 +210,4 @@ def make_chooser(
             return ((name, marked.replace(MARK, nonce_of(environ))), *rest[tls])
         return plain[tls]
 
-    return choose
+    return Choice(choose, data)
