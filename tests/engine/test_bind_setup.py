@@ -195,6 +195,7 @@ def test_binders_tell_what_they_bind() -> None:
     assert isinstance(binder, bind.MethodBinder)
     assert sorted(binder.methods) == ["GET", "HEAD", "POST"]
     found = {(p.name, p.alias, p.source, p.kind, p.required) for p in binder.params}
+    assert [p.own_default for p in binder.params if p.name == "x_y"] == ["", ""]  # GET and HEAD
     assert found == {
         ("id", "id", "path", "scalar", True),
         ("x_y", "x-y", "header", "scalar", False),

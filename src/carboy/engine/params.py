@@ -99,6 +99,7 @@ class Param:
     default: of the marker; MISSING also when the view's own default applies.
     required: neither the marker nor the view has a default.
     stated: the source was named by a marker, not derived from the annotation.
+    own_default: the view's own default, for documentation; MISSING without one.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Param:
     default: Any = MISSING
     required: bool = True
     stated: bool = False
+    own_default: Any = MISSING
 
 
 # Functions, so that a type checker accepts `page: int = Query(1)`. Capitals,

@@ -248,6 +248,7 @@ def _made(
         default=default,
         required=not own and default is MISSING,
         stated=marker is not None,
+        own_default=parameter.default if own else MISSING,
     )
 
 
