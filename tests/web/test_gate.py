@@ -197,6 +197,16 @@ def test_an_ordinary_request_is_not_touched():
         assert after == before
 
 
+def test_what_is_no_text_never_hides_a_header():
+    """The gate learns which keys hold no text; a broken server must not blind it."""
+    gate = Gate()
+    gate.admit(environ(**{"wsgi.input": object(), "HTTP_X_A": None, "server.socket": 7}))
+    assert "server.socket" in gate.blanks
+    assert "HTTP_X_A" not in gate.blanks
+    with pytest.raises(RequestFault):
+        gate.admit(environ(HTTP_X_A="a\nb"))
+
+
 def test_cookie_check_takes_linear_time():
     """A hundred kilobytes of near-misses are judged at once (CWE-1333)."""
     from carboy.web.syntax import COOKIES

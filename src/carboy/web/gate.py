@@ -23,6 +23,7 @@ __all__ = ["Bounds", "Gate"]
 
 BODILESS = frozenset(("GET", "HEAD"))  # over HTTP/1 these have a body only when a header says so
 HTTP_1 = frozenset(("HTTP/1.1", "HTTP/1.0"))
+UNBLANKED = ("HTTP_", "CONTENT_", "PATH_", "QUERY_", "REQUEST_", "SCRIPT_", "SERVER_", "REMOTE_")
 LENGTH_DIGITS = 18  # more cannot be a length; int() itself refuses above 4300
 
 
@@ -53,9 +54,10 @@ class Gate:
     the environ is changed.
     """
 
-    __slots__ = ("args", "bounds", "cookies", "headers", "methods", "small", "strict")
+    __slots__ = ("args", "blanks", "bounds", "cookies", "headers", "methods", "small", "strict")
 
     def __init__(self, bounds: Bounds | None = None) -> None:
+        self.blanks: dict[str, str] = {}
         self.tune(bounds or Bounds())
 
     def tune(self, bounds: Bounds) -> None:
@@ -67,9 +69,12 @@ class Gate:
 
     def admit(self, environ: Environ) -> None:
         """Return when the request is within bounds, else raise RequestFault."""
-        # PERF: the only loop of an ordinary request, 25 ns an item. `type() is` beats
-        # isinstance by a third; `in` on one long text beats looking at each value.
-        text = "".join([value for value in environ.values() if type(value) is str])
+        # PERF: all values as one text, in C, 0.45 us; a comprehension over the values takes
+        # 0.7, looking at each 1.2. What is not text (wsgi.input) is covered by "".
+        try:
+            text = "".join((environ | self.blanks).values())
+        except TypeError:
+            text = self._learn(environ)
         if (
             len(text) > self.small
             or len(environ) > self.headers
@@ -94,6 +99,15 @@ class Gate:
             or environ.get("SERVER_PROTOCOL") not in HTTP_1
         ):
             _admit_body(environ, self.bounds)
+
+    def _learn(self, environ: Environ) -> str:
+        """Note which keys of this server hold no text; return all text there is.
+
+        SECURITY: never a header: its text would go unseen from then on.
+        """
+        odd = [key for key, value in environ.items() if not isinstance(value, str)]
+        self.blanks = self.blanks | {key: "" for key in odd if not key.startswith(UNBLANKED)}
+        return "".join([value for value in environ.values() if isinstance(value, str)])
 
     def _admit_target(self, environ: Environ) -> None:
         query = environ.get("QUERY_STRING", "")
