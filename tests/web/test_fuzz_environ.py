@@ -751,14 +751,41 @@ def test_no_model_makes_it_fail(site, fields, path):
     assert answer.status in (200, 400, 422)
 
 
+NAMES = st.sampled_from(
+    ["page", "ratio", "price", "when", "day", "key", "tags", "kind", "title", "v"]
+)
+
+
+@DRAWN
+@given(
+    st.lists(st.tuples(NAMES, st.one_of(VALUE, st.floats().map(str))), max_size=6),
+    st.sampled_from(["/typed", "/typed/form", "/typed/note", "/form"]),
+)
+def test_no_text_makes_it_fail(site, pairs, path):
+    """Any text for typed parameters and form fields, whole in its encoding."""
+    text = urllib.parse.urlencode(pairs, errors="replace")
+    ask(site, environ(path=path, query=text))
+    ask(site, posted(text.encode(), FORM, path))
+
+
 # --- the fuzz can fail ---------------------------------------------------------------------
 
 
-def test_a_fault_in_a_view_would_be_seen(site):
+def endless():
+    while True:
+        pass
+
+
+def test_a_fault_in_a_view_would_be_seen(monkeypatch):
     """Proof that the checks above look: a 500, a hang and a smuggled header are caught."""
     broken = Carboy("broken", batteries=())
     broken.add_url_rule("/", "bug", lambda: 1 / int(flask.request.args.get("v", "0")))
 
+    broken.add_url_rule("/endless", "endless", endless)
+    monkeypatch.setitem(globals(), "HANG_S", 0.1)
+
+    with pytest.raises(Hang, match=r"no answer after 0\.1 s"):
+        ask(broken, environ(path="/endless"))
     with pytest.raises(AssertionError, match="500 INTERNAL SERVER ERROR"):
         ask(broken, environ(query="v=0"))
     with pytest.raises(AssertionError):
