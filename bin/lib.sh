@@ -11,7 +11,7 @@ VENV=${SETUP_VENV:-$ROOT/.venv}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 say() { printf '%s\n' "$*" >&2; }
-die() { say "$@"; exit 1; }
+die() { printf '%s\n' "$@" >&2; exit 1; }
 is_root() { [ "$(id -u)" = 0 ]; }
 
 # Runs the candidate: a pyenv shim may be on the PATH and still refuse to start.
