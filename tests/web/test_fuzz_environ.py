@@ -46,14 +46,17 @@ UPLOAD = (
 
 
 @pytest.fixture(scope="module")
-def site():
+def site(tmp_path_factory):
     """An application whose views look at every part of a request, with default batteries."""
     app = Carboy("fuzzed")
     app.secret_key = "only for the fuzz, long enough for any check of length"
-    app.config.update(LOG_TO="stderr")
+    app.config["LOG_TO"] = str(tmp_path_factory.mktemp("fuzz") / "log")
     for rule, view in VIEWS.items():
         app.add_url_rule(rule, rule, view, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-    return app
+    app.seal()
+    yield app
+    for battery in app.batteries.values():
+        battery.close()
 
 
 # --- views -------------------------------------------------------------------------------
