@@ -207,25 +207,32 @@ def after_this_breaks(log: Log) -> None:
         raise Oops("in after_this_request")
 
 
-_inside: list[str] = []
+_inside: set[str] = set()
 
 
-def once(act: Callable[[Log], None]) -> Callable[[Log], None]:
-    """Teardown hooks run for inner contexts, too: without this they would never end."""
+def once(kind: str) -> Callable[[Callable[[Log], None]], Callable[[Log], None]]:
+    """Do not do *kind* within *kind*.
 
-    def guarded(log: Log) -> None:
-        if _inside:
-            return
-        _inside.append(act.__name__)
-        try:
-            act(log)
-        finally:
-            _inside.pop()
+    Hooks run for inner contexts, too, and context processors for what they render:
+    without this some would never end.
+    """
 
-    return guarded
+    def decorate(act: Callable[[Log], None]) -> Callable[[Log], None]:
+        def guarded(log: Log) -> None:
+            if kind in _inside:
+                return
+            _inside.add(kind)
+            try:
+                act(log)
+            finally:
+                _inside.discard(kind)
+
+        return guarded
+
+    return decorate
 
 
-@once
+@once("context")
 def contexts(log: Log) -> None:
     with current_app.app_context():
         log.append(f"inner app context {flask.has_request_context()} {'n' in g}")
@@ -236,13 +243,13 @@ def contexts(log: Log) -> None:
     log.append(f"outer {request.path} {'n' in g}")
 
 
-@once
+@once("context")
 def nested_request(log: Log) -> None:
     answer = current_app.test_client().get("/a")
     log.append(f"nested {answer.status} {answer.data!r} outer {request.path}")
 
 
-@once
+@once("context")
 def copied_context(log: Log) -> None:
     @flask.copy_current_request_context
     def work() -> None:
@@ -251,6 +258,7 @@ def copied_context(log: Log) -> None:
     work()
 
 
+@once("render")
 def render(log: Log) -> None:
     text = "{{ request.path }}|{{ g.n }}|{{ session.n }}|{{ extra }}|{{ x }}|{{ url_for('e0') }}"
     try:
@@ -259,6 +267,7 @@ def render(log: Log) -> None:
         log.append(f"render {type(error).__name__}")
 
 
+@once("render")
 def render_file(log: Log) -> None:
     log.append(f"render {flask.render_template('page.html', x='<&>')}")
 
@@ -296,10 +305,10 @@ ACTS: dict[str, Callable[[Log], Any]] = {
     "other error": other_error,
     "new args": new_args,
     "match again": match_again,
-    "copied by hand": once(copied_by_hand),
-    "in thread": once(in_thread),
+    "copied by hand": once("context")(copied_by_hand),
+    "in thread": once("context")(in_thread),
     "add to environ": add_to_environ,
-    "handle by hand": once(handle_by_hand),
+    "handle by hand": once("context")(handle_by_hand),
     "push and leave": push_and_leave,
     "read session": read_session,
     "write session": write_session,

@@ -578,7 +578,7 @@ TRAITS: dict[str, Callable[[flask.Flask, Log], Any]] = {
     "json compact": lambda app, log: setattr(app.json, "compact", True),
     "json spaced": lambda app, log: setattr(app.json, "compact", False),
     "json mimetype": lambda app, log: setattr(app.json, "mimetype", "application/x-json"),
-    "json default": lambda app, log: setattr(app.json, "default", str),
+    "json default": lambda app, log: setattr(app.json, "default", lambda o: type(o).__name__),
     "middleware": _middleware,
     "method middleware": _method_middleware,
     "request init": _request_init,

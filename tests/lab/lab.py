@@ -18,7 +18,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -56,15 +56,19 @@ class Extension:
 
 @dataclass(frozen=True)
 class Result:
-    """An extension's runs, by way. found: way -> differing test ids, seen twice."""
+    """An extension's runs, by way.
+
+    found: way -> differing test ids, seen twice. broken: why there are no runs.
+    """
 
     extension: Extension
     runs: Mapping[str, Run]
     found: Mapping[str, Sequence[str]]
+    broken: str = ""
 
     def surprises(self) -> str:
         """Return a letter about differences that are not listed, or listed in vain."""
-        letters = []
+        letters = [self.broken] if self.broken else []
         for way, ids in self.found.items():
             listed = self.extension.differs.get(way, {})
             if new := sorted(set(ids) - listed.keys()):
@@ -85,13 +89,8 @@ def examine(chosen: Sequence[Extension], ways: Sequence[str] = WAYS) -> list[Res
     python = environment()
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as pool:
         suites = {e.name: _suite(e, python, Path(scratch)) for e in chosen}
-        jobs = {
-            (e.name, way): pool.submit(run, suites[e.name], way) for e in chosen for way in ways
-        }
-        return [
-            _result(e, suites[e.name], {way: jobs[e.name, way].result() for way in ways})
-            for e in chosen
-        ]
+        jobs = {e.name: {w: pool.submit(run, suites[e.name], w) for w in ways} for e in chosen}
+        return [_result(e, suites[e.name], jobs[e.name]) for e in chosen]
 
 
 def environment() -> str:
@@ -108,10 +107,18 @@ def environment() -> str:
         (site / "parent.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
         pins = home / "constraints.txt"
         pins.write_text("".join(map(_pin, SHARED)))
-        command = [str(python), "-m", "pip", "install", "--quiet", "-c", str(pins)]
-        subprocess.run([*command, "-r", str(HERE / "requirements.txt")], check=True)
+        _install(str(python), pins)
         (home / "complete").touch()
     return str(python)
+
+
+def _install(python: str, pins: Path) -> None:
+    """Let pip install the lab's packages; its words are shown only when it fails."""
+    command = [python, "-m", "pip", "install", "--quiet", "-c", str(pins)]
+    command += ["-r", str(HERE / "requirements.txt")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise SystemExit(f"pip could not set up the lab:\n{answer.stderr[-2000:]}")
 
 
 def table(results: Sequence[Result]) -> str:
@@ -119,6 +126,9 @@ def table(results: Sequence[Result]) -> str:
     heads = ("extension", "version", "tests on Flask", "requests", "`batteries=()`", "`compatible`")
     lines = [f"| {' | '.join((*heads, 'note'))} |", "|---" * (len(heads) + 1) + "|"]
     for result in results:
+        if result.broken:
+            lines.append(f"| {result.extension.name} | {result.extension.version} | did not run |")
+            continue
         stock, bare = result.runs["stock"], result.runs["bare"]
         cells = [result.extension.name, result.extension.version, stock.tally()]
         cells += [f"{bare.requests} ({_share(bare)})", _verdict(result, "bare")]
@@ -142,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     surprises = [letter for r in results if (letter := r.surprises())]
     print(*surprises, sep="\n\n")
     print(f"{len(results)} extensions in {time.monotonic() - started_s:.0f} s.")
-    if not options.reduced and not options.only:
+    if not options.reduced and not options.only and not any(r.broken for r in results):
         _write(results)
     return 1 if surprises else 0
 
@@ -159,8 +169,12 @@ def _suite(extension: Extension, python: str, scratch: Path) -> Suite:
     return Suite(tree, extension.tests, extension.plugins, python=python)
 
 
-def _result(extension: Extension, suite: Suite, runs: dict[str, Run]) -> Result:
+def _result(extension: Extension, suite: Suite, jobs: Mapping[str, Future[Run]]) -> Result:
     """Compare; what differs must differ again, because suites may watch the clock."""
+    try:
+        runs = {way: job.result() for way, job in jobs.items()}
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        return Result(extension, {}, {}, broken=f"{extension.name}: {error}")
     found = {way: list(differences(runs["stock"], runs[way])) for way in runs if way != "stock"}
     if any(found.values()):
         again = {way: run(suite, way) for way in ("stock", *(w for w in found if found[w]))}
