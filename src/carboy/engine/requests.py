@@ -54,6 +54,18 @@ class Request(flask.Request):
             return super().host
         return _host(self.scheme, self.environ.get("HTTP_HOST"), self.server)
 
+    @cached_property
+    def args(self) -> Any:
+        """The query, as in Werkzeug.
+
+        PERF: `parse_qsl` is 5 us; a query without escapes only needs cutting up.
+        """
+        query = self.query_string
+        if not query.isascii() or b"%" in query or b"+" in query:
+            return super().args
+        parts = query.decode().split("&")
+        return self.parameter_storage_class([part.partition("=")[::2] for part in parts if part])
+
     def make_form_data_parser(self) -> FormDataParser:
         """Return Werkzeug's parser, or what a battery put around it for this request."""
         parser = super().make_form_data_parser()
@@ -77,6 +89,23 @@ class Request(flask.Request):
         return str(self.environ.get("carboy.id", ""))
 
 
+class RequestHeaders(EnvironHeaders):
+    """The headers of a request, as in Werkzeug.
+
+    PERF: a header that is missing raises and catches two exceptions there: 1.5 us.
+    """
+
+    def get(self, key: Any, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # Werkzeug's has four overloads
+        """Return the header *key*, else *default*; see `Headers.get`."""
+        if type is not None or not isinstance(key, str):
+            return super().get(key, default, type)
+        name = key.upper().replace("-", "_")
+        return self.environ.get(name if name in _CONTENT else f"HTTP_{name}", default)
+
+
+_CONTENT = frozenset(("CONTENT_TYPE", "CONTENT_LENGTH"))
+
+
 def _position(error: ValueError | None) -> str:
     """Return what is wrong and where; other errors would tell of our insides."""
     if not isinstance(error, JSONDecodeError):
@@ -97,6 +126,6 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "root_path": lambda e: _wsgi_decoding_dance(e.get("SCRIPT_NAME") or "").rstrip("/"),
     "path": lambda e: "/" + _wsgi_decoding_dance(e.get("PATH_INFO") or "").lstrip("/"),
     "query_string": lambda e: e.get("QUERY_STRING", "").encode("latin1"),
-    "headers": EnvironHeaders,
+    "headers": RequestHeaders,
     "remote_addr": lambda e: e.get("REMOTE_ADDR"),
 }
