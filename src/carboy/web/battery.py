@@ -271,7 +271,7 @@ class Csp(Battery):
         self.extra: csp.Policy = {}
 
     def init(self, app: App) -> None:
-        """Give the application `app.csp(...)`, for all of its pages."""
+        """Give the application `app.csp(...)`, and its templates `csp_nonce()`."""
         touch = app.config.on_change  # the application itself would make a cycle
 
         def allow(**sources: Any) -> None:
@@ -279,10 +279,10 @@ class Csp(Battery):
             touch()  # what was computed from the old policy is void
 
         app.csp = allow
+        app.jinja_environment = _with_nonce(app.jinja_environment)
 
     def seal(self, app: App) -> None:
-        """Make the nonce known to templates, and note what views ask for."""
-        app.jinja_env.globals.setdefault("csp_nonce", csp.csp_nonce)
+        """Note what views ask for."""
         for lane in app.lanes:
             sources = csp.asked_by(app.view_functions.get(lane.endpoint))
             if sources:
@@ -311,6 +311,20 @@ class Csp(Battery):
                 hint="Remove CSP_REPORT_ONLY when the console of the browser stays empty.",
                 where=app.config.origin("CSP_REPORT_ONLY"),
             )
+
+
+def _with_nonce(base: type[Any]) -> type[Any]:
+    """Return the Jinja environment class *base* with `csp_nonce` among its globals.
+
+    PERF: the environment itself is made when a template is rendered, not for this.
+    """
+
+    class Environment(base):  # type: ignore[misc]  # whichever class the application has
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.globals["csp_nonce"] = csp.csp_nonce
+
+    return Environment
 
 
 def _loosened(where: str, sources: csp.Policy) -> Finding:
