@@ -14,7 +14,9 @@ import difflib
 import logging
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
@@ -70,8 +72,9 @@ class Records(logging.Handler):
 def observe(base: type[flask.Flask], case: Case) -> list[str]:
     """Build the application of *case* on *base*, take its steps, return what was seen."""
     log: Log = []
-    with mock.patch("time.time", return_value=NOW_S), warnings.catch_warnings(record=True) as seen:
+    with _frozen(), warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ResourceWarning)  # the garbage collector's time is its own
         with patched(case.app, log):
             try:
                 app = declare(base, case.app, log)
@@ -80,6 +83,21 @@ def observe(base: type[flask.Flask], case: Case) -> list[str]:
             _take(app, case, log)
         log += sorted(f"warning {w.category.__name__} {w.message}" for w in seen)
     return _clean(log)
+
+
+class Now(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:
+        return datetime.fromtimestamp(NOW_S, tz)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Stop the clock where signatures and the expiry of cookies read it."""
+    with mock.patch("time.time", return_value=NOW_S), mock.patch("flask.sessions.datetime", Now):
+        yield
 
 
 def compare(case: Case, flask_class: type[flask.Flask], ours: type[flask.Flask]) -> list[str]:
@@ -103,6 +121,7 @@ def _take(app: flask.Flask, case: Case, log: Log) -> None:
                 # In a context of its own: what one step leaves behind ends with it.
                 contextvars.copy_context().run(_step, app, step, jar, log)
     finally:
+        vars(app.session_interface).pop("get_cookie_name", None)  # it is shared by all applications
         app.logger.handlers[:], app.logger.propagate = kept[0], kept[1]
         app.logger.setLevel(kept[2])
 
