@@ -93,6 +93,7 @@ def page(browser, request):
     context = browser.new_context(
         color_scheme=wanted.get("scheme", "light"),
         viewport={"width": wanted.get("width", 1280), "height": 800},
+        reduced_motion="reduce",  # else axe may read a colour halfway through a transition
     )
     context.set_default_timeout(10_000)  # milliseconds
     page = context.new_page()
