@@ -29,8 +29,8 @@ def done(plan: Any, ctx: Any, status: int, size: int) -> None:
 def follow(plan: Any, ctx: Any, response: Any, body: Iterable[bytes]) -> Iterable[bytes]:
     """Return *body*, with the closers called now or when it has been sent."""
     status = response._status_code
-    if type(body) is list:
-        done(plan, ctx, status, len(body[0]) if len(body) == 1 else sum(map(len, body)))
+    if type(body) is list:  # `send` gives a list of one text when nothing is left to do
+        done(plan, ctx, status, len(body[0]))
         return body
     if getattr(response, "direct_passthrough", False):
         # The server may send the file by itself, if it gets the wrapper untouched.

@@ -161,13 +161,16 @@ class Plan:
         interface = app.session_interface
 
         def after(ctx: Any, response: Any) -> Any:
-            for function in ctx.__dict__.get("_after_request_functions", ()):
-                response = app.ensure_sync(function)(response)
+            there = ctx.__dict__
+            if "_after_request_functions" in there:
+                for function in there["_after_request_functions"]:
+                    response = app.ensure_sync(function)(response)
             for hook in hooks:
                 response = hook(response)
-            session = settle(ctx)
-            if session is not None and not interface.is_null_session(session):
-                interface.save_session(app, session, response)
+            if "_session" in there or "HTTP_COOKIE" in ctx.environ:
+                session = settle(ctx)
+                if session is not None and not interface.is_null_session(session):
+                    interface.save_session(app, session, response)
             return response
 
         return after

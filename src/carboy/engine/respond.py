@@ -70,4 +70,4 @@ def _encoder(provider: Any) -> Callable[[Any], bytes] | None:
     """Return the provider's own `encode`, or None when Flask's way must be taken."""
     if not isinstance(provider, JSONProvider):
         return None
-    return provider.encode if type(provider).response is JSONProvider.response else None
+    return provider.encoder() if type(provider).response is JSONProvider.response else None

@@ -45,6 +45,9 @@ class Response(flask.Response):
     goes_straight_out: bool = True
     """Whether nothing that `send` does has been overridden by a subclass."""
 
+    checked: int = 0
+    """How many headers, from the first on, are known to need no correction."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.goes_straight_out = all(
@@ -89,11 +92,13 @@ def _is_plain(response: Any, environ: Any) -> bool:
         return False
     if response._on_close or response.direct_passthrough:
         return False
-    counted = False
-    for name, _ in response.headers._list:
+    headers = response.headers._list
+    known = response.checked
+    counted = known > 1 and headers[1][0] == "Content-Length"
+    for name, _ in headers[known:] if counted else headers:
         if len(name) in CORRECTED_SIZES:  # PERF: 25 ns a name; lower() would be 60
             corrected = name.lower()
             counted = counted or corrected == "content-length"
             if corrected in ("location", "content-location"):
                 return False
-    return counted
+    return bool(counted)

@@ -9,7 +9,18 @@ from flask.sessions import SecureCookieSessionInterface
 if TYPE_CHECKING:
     from itsdangerous import URLSafeTimedSerializer
 
+from carboy.engine.signing import OneShot, Serializer
+
 __all__ = ["CookieSessions", "opens_lazily", "settle"]
+
+
+STOCK = [
+    SecureCookieSessionInterface.salt,
+    SecureCookieSessionInterface.key_derivation,
+    SecureCookieSessionInterface.digest_method,
+    SecureCookieSessionInterface.serializer,
+]
+"""The settings of Flask's own session cookie."""
 
 
 class CookieSessions(SecureCookieSessionInterface):
@@ -36,10 +47,23 @@ class CookieSessions(SecureCookieSessionInterface):
             self.serializer,
         )
         if self._signer is None or self._signer[0] != made_from:
+            self._signer = (made_from, self._new_signer(app, made_from))
+        return self._signer[1]
+
+    def _new_signer(self, app: Any, made_from: tuple[Any, ...]) -> URLSafeTimedSerializer:
+        """Return ours for Flask's own settings, Flask's for anybody else's."""
+        key, fallbacks, *settings = made_from
+        if type(self) is not CookieSessions or settings != STOCK:
             serializer = super().get_signing_serializer(app)
             assert serializer is not None  # there is a key
-            self._signer = (made_from, serializer)
-        return self._signer[1]
+            return serializer
+        keywords = {
+            "key_derivation": self.key_derivation,
+            "digest_method": self.digest_method,
+            "algorithm": OneShot("sha1"),
+        }
+        keys = [*fallbacks, key]  # itsdangerous signs with the last
+        return Serializer(keys, salt=self.salt, serializer=self.serializer, signer_kwargs=keywords)
 
     def open_session(self, app: Any, request: Any) -> Any:
         """Return the session of the cookie; without any cookie, a new one at once."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -38,6 +39,7 @@ NOTE = "metrics"  # the key in Lane.notes
 LOST_LINES: Key = ("log_lines_lost",)
 
 _WIDTH = 2 + len(BOUNDS_S) + 1  # sum of seconds, sum of bytes, buckets, bucket +Inf
+GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 _NO_CACHE: dict[tuple[str, int], tuple[int, int]] = {}
 
 
@@ -73,13 +75,16 @@ class RequestMetrics:
             return
         store = self.store
         bucket = base + 2 + bisect_left(BOUNDS_S, seconds)
-        with store.lock:  # PERF: 0.05 us, and exact on free-threaded builds too
+        if GIL:  # nothing runs in between: no call, no jump back, no release of the GIL
             values = store.values
             values[number] += 1.0
             values[base] += seconds
             if size > 0:
                 values[base + 1] += size
             values[bucket] += 1.0
+            return
+        with store.lock:  # PERF: 0.2 us
+            _record(store.values, number, base, bucket, seconds, size)
 
     def _find(self, lane: Any, environ: Any, key: tuple[str, int]) -> tuple[int, int]:
         """Return (index of the count, index of the sums) and keep it with the lane."""
@@ -97,6 +102,15 @@ class RequestMetrics:
         if table is not _NO_CACHE and name == method and code != "other":
             table[key] = place
         return place
+
+
+def _record(
+    values: memoryview[float], number: int, base: int, bucket: int, seconds: float, size: int
+) -> None:
+    values[number] += 1.0
+    values[base] += seconds
+    values[base + 1] += max(size, 0)
+    values[bucket] += 1.0
 
 
 def exposition(rows: Iterable[Row], workers: Sequence[int], accept: str) -> tuple[bytes, str]:

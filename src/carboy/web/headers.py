@@ -90,6 +90,7 @@ class Sender:
         # known at seal, one frame. Otherwise four: choose, look at names and values, add.
         if len(items) == 2 and items[0] == JSON_TYPE and items[1][0] == "Content-Length":
             items.extend(self.data[tls])
+            response.checked = len(items)  # PERF: the engine need not look at them again
         else:
             add_missing(response.headers, self.choose(ctx, response, tls))
         return response
