@@ -166,6 +166,22 @@ def test_what_flask_reads_in_its_own_way_is_refused_when_strict_only(keys, refus
     assert verdict(Bounds(strict=False), **keys) == "in"
 
 
+PRESETS = {
+    "default": (("limits", "headers", "hosts"), None, 400),
+    "default, opened": (("limits", "headers", "hosts"), False, 200),
+    "compatible": (("limits", "headers"), None, 200),
+    "compatible, closed": (("limits", "headers"), True, 400),
+}
+
+
+@pytest.mark.parametrize(("batteries", "chosen", "status"), PRESETS.values(), ids=PRESETS)
+def test_strict_is_what_is_chosen_else_what_the_preset_says(make_app, batteries, chosen, status):
+    client = make_app(batteries, STRICT_INPUT=chosen).test_client()
+    assert client.get("/?a=%zz").status_code == status
+    answer = client.post("/json", data=b"[NaN]", content_type="application/json")
+    assert answer.status_code == status
+
+
 def test_a_path_that_is_no_latin_1_is_refused_always():
     """PEP 3333; Werkzeug would raise UnicodeEncodeError, a 500."""
     assert verdict(Bounds(strict=False), PATH_INFO="/€") == "400 gate.path.encoding"

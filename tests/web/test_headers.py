@@ -83,8 +83,13 @@ def test_a_header_of_the_view_wins(app):
 @pytest.mark.parametrize("kind", ["application/json", "text/html"])
 def test_the_only_header_of_a_stream_wins_too(app, kind):
     """Two headers are there, as with a type and a length; none is sent twice."""
-    own = {"Referrer-Policy": "no-referrer"}
-    app.get("/s")(lambda: Response(iter("ab"), mimetype=kind, headers=own))
+
+    def stream():
+        response = Response(iter("ab"), mimetype=kind)
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    app.get("/s")(stream)
     answer = app.test_client().get("/s")
     assert answer.headers.getlist("Referrer-Policy") == ["no-referrer"]
 

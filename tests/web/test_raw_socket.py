@@ -307,6 +307,15 @@ def test_honest_requests_are_served(server, raw):
     assert "content-security-policy" in head.lower()
 
 
+def test_bare_line_feeds_are_no_way_around_a_check(server):
+    """gunicorn refuses them. Granian reads them as line ends (RFC 9112 section 2.2 allows
+    that), so what stands between them is judged as the headers it is."""
+    honest = b"GET / HTTP/1.1\nHost: localhost\n\n"
+    foreign = b"GET / HTTP/1.1\nX-A: 1\nHost: evil.example\n\n"
+    assert server.send(honest)[0] == {"granian": 200, "gunicorn": 400}[server.kind]
+    assert server.send(foreign)[0] in (400, 421)
+
+
 def test_forged_proxy_headers_are_not_believed(server):
     raw = get(
         "/echo", b"X-Forwarded-For: 203.0.113.7", b"X-Forwarded-Proto: https", b"Forwarded: for=x"
