@@ -90,7 +90,7 @@ def _server(arguments: argparse.Namespace) -> None:
     from benchmarks.programs import ORDER
 
     servers.require_wrk()
-    rounds, seconds = arguments.rounds or (3 if arguments.quick else 9), 1 if arguments.quick else 2
+    rounds, seconds = arguments.rounds or (3 if arguments.quick else 7), 1 if arguments.quick else 2
     workload = (arguments.workload or ["json"])[0]
     loads = servers.measure(arguments.program or ORDER, workload, rounds, seconds)
     section: dict[str, Any] = {

@@ -155,7 +155,7 @@ def _startup(startup: Record) -> list[str]:
         lines.append(
             _row(f"`{name}`", f"{middle:.0f}", f"{least:.0f}", f"{net:.2f}" if net else "")
         )
-    return [*lines, "", "CPU time of fresh interpreters; `carboy --help` is wall time."]
+    return [*lines, "", "CPU time of fresh interpreters; `carboy --help` alone is wall time."]
 
 
 _SECTIONS = {"cpu": cpu_section, "server": _server, "startup": _startup}
