@@ -8,6 +8,7 @@ the tests that do are exactly those docs/coming_from_flask.md lists, with reason
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -86,7 +87,9 @@ def test_the_applications_flask_ships_pass_their_tests(tree: Path, example: str)
 def test_the_celery_example_imports_and_answers(tree: Path) -> None:
     """It ships no tests: its factory, blueprint and page are tried, Celery played by a fake."""
     example = tree / "examples" / "celery"
-    suite = Suite(HERE / "celery_example", ("celery_example.py",), path=(example, example / "src"))
+    # Moved out of our tree, whose conftest would bring Carboy into stock Flask's run.
+    shutil.copy(HERE / "celery_example" / "celery_example.py", example)
+    suite = Suite(example, ("celery_example.py",), path=(example / "src",))
 
     for way, answer in run_all(suite, WAYS[:3]).items():
         assert set(answer.outcomes.values()) == {"passed"}, (way, answer.reasons)
