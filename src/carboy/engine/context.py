@@ -51,6 +51,7 @@ class Context(RequestContext):
     routing_exception: what matching ended in, if not in a rule.
     error: the exception that is being answered, or None.
     unhandled: the exception that no handler took, or None; teardown hooks get it.
+    let_go: the exception that Flask's own dispatch raised in the end; it is not handled again.
     answered: whether Flask's own dispatch made the response.
     started: monotonic seconds when the request came in; 0.0 when nobody counts.
     """
@@ -62,6 +63,7 @@ class Context(RequestContext):
     routing_exception: HTTPException | None = None
     error: BaseException | None = None
     unhandled: BaseException | None = None
+    let_go: BaseException | None = None
     answered: bool = False
     started: float = 0.0
     flashes: list[tuple[str, str]] | None = None

@@ -47,7 +47,7 @@ def handled(plan: Any, ctx: Any, error: Exception) -> Any:
     """
     app = plan.app
     ctx.error = error
-    if error is ctx.unhandled:
+    if error is ctx.let_go:
         raise error
     if isinstance(error, (RequestFault, ServiceDown)) and not _handler(plan, ctx, error):
         error = as_http(error)
@@ -61,7 +61,7 @@ def unhandled(plan: Any, ctx: Any, error: Exception, finalize: Any) -> Any:
     The steps of Flask.handle_exception; *finalize* is the flow's.
     """
     app = plan.app
-    if error is ctx.unhandled:
+    if error is ctx.let_go:
         raise error
     ctx.error = ctx.unhandled = error
     if plan.through_flask or "handle_exception" in plan.stock:

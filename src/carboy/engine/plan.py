@@ -184,7 +184,8 @@ class Plan:
             return ctx
         ctx = self.app.request_context(environ)
         ctx.environ, ctx.answered = environ, False
-        ctx.args = ctx.rule = ctx.error = ctx.unhandled = ctx.routing_exception = None
+        ctx.args = ctx.rule = ctx.error = ctx.unhandled = ctx.let_go = None
+        ctx.routing_exception = None
         return ctx
 
     def lane_of(self, rule: Rule, method: str) -> Lane:
@@ -233,7 +234,11 @@ def _dispatch_through_flask(plan: Plan, ctx: Any, lane: Lane) -> Any:
         return plan.app.full_dispatch_request()
     except Exception as error:
         ctx.error = ctx.unhandled = error
-        return plan.app.handle_exception(error)
+        try:
+            return plan.app.handle_exception(error)
+        except Exception as last:
+            ctx.let_go = last
+            raise
 
 
 def _blueprints(endpoint: str | None) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ Both leave anything unusual to Werkzeug: the bytes are the same either way.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask
 from werkzeug.datastructures import Headers
-from werkzeug.wrappers import Response as WerkzeugResponse
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as WerkzeugResponse
 
 __all__ = ["Response", "ready", "send"]
 
