@@ -102,7 +102,7 @@ def explain(stock: Run, ours: Run, ids: Sequence[str]) -> str:
 
 def _pytest(suite: Suite, way: str, report: Path, scratch: str) -> str:
     command = [suite.python, "-m", "pytest", "-q", "--tb=short", "-p", "parity_plugin"]
-    command += ["-p", "no:cacheprovider", "-o", "addopts=", f"--basetemp={scratch}/tmp"]
+    command += ["-o", "addopts=", "-o", f"cache_dir={scratch}/cache", f"--basetemp={scratch}/tmp"]
     command += [*(f"-p{plugin}" for plugin in suite.plugins), *suite.tests]
     answer = subprocess.run(
         command,
