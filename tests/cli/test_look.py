@@ -92,8 +92,8 @@ def test_routes_shows_stages_in_order(carboy, carboy_app):
     """Before stages from the client to the view, after stages back, per route."""
     output = carboy("routes", "--stages").output
     home, post = re.split(r"\n(?=GET +/post)", output.split("GET  /static")[0])
-    assert "before: outer > inner\n    after:  nothing" in home
-    assert "before: outer > inner\n    after:  stamp" in post
+    assert "before: outer > inner\n    after:  flask" in home
+    assert "before: outer > inner\n    after:  stamp > flask" in post
 
 
 def test_routes_shows_what_every_request_passes(carboy, write):
@@ -121,7 +121,7 @@ def test_routes_as_json(carboy, carboy_app):
         "blueprint": "blog",
         "view": "app.py:16",
         "before": ["outer", "inner"],
-        "after": ["stamp"],
+        "after": ["stamp", "flask"],
     }
 
 

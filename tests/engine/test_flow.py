@@ -79,6 +79,22 @@ def test_a_stage_for_one_route_leaves_others_alone(app, client):
     assert by_endpoint["out"] == ("for out",)
 
 
+def test_the_names_of_a_lane_tell_what_runs_and_in_which_order():
+    """What `carboy routes --stages` prints; Flask's hooks are there when there are any."""
+    app = Carboy("app", batteries=["ids", "headers"])
+    app.add_url_rule("/", "home", lambda: "page")
+    app.before(lambda: None, name="mine")
+    app.after(lambda response: None, name="last")
+
+    (lane,) = (lane for lane in app.lanes if lane.endpoint == "home")
+    assert lane.before_names == ("mine",)
+    assert lane.after_names == ("last", "flask", "headers", "ids")
+
+    app.before_request(lambda: None)
+    (lane,) = (lane for lane in app.lanes if lane.endpoint == "home")
+    assert lane.before_names == ("flask", "mine")
+
+
 def test_admission_refuses_before_anything_else_runs(app, client):
     """Neither hooks nor the view run; after stages and closers do."""
     seen = []

@@ -116,8 +116,14 @@ class Plan:
             after=self._after(around, names),
             own_after=tuple(s.after for s in reversed(around) if s.after and s.name != FLASK),
             teardown=_hooks(app, app.teardown_request_funcs, names),
-            before_names=tuple(s.name for s in around if s.before),
-            after_names=tuple(s.name for s in reversed(around) if s.after),
+            before_names=tuple(s.name for s in around if s.before or self._has_hooks(s, names)),
+            after_names=tuple(s.name for s in reversed(around) if s.after or s.name == FLASK),
+        )
+
+    def _has_hooks(self, stage: Stage, names: tuple[str, ...]) -> bool:
+        """Return whether *stage* is Flask's own and has something to do before the view."""
+        return stage.name == FLASK and (
+            self.through_flask or any(True for _ in self._flask_before(names))
         )
 
     def _before(self, around: list[Stage], names: tuple[str, ...]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The how-to of typed views says what happens: every example is run."""
+"""A how-to says what happens: every example on these pages is run."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from typing import Any
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "typed-views.md"
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+PAGES = ("typed-views.md", "middleware.md")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 CALL = re.compile(r"(GET|POST) (\S+)(?: (.*?))?\s*->\s+(\d{3})(?: (.*))?")
 
 
 def examples() -> list[Any]:
-    """Return (code, calls) pairs: each program with the lines of requests that follow it."""
-    blocks = BLOCK.findall(PAGE.read_text())
+    """Return (page, code, calls): each program with the lines of requests that follow it."""
     return [
-        pytest.param(code, calls, id=CALL.findall(calls)[0][1])
-        for (kind, code), (_, calls) in pairwise(blocks)
+        pytest.param(page, code, calls, id=f"{page}-{number}")
+        for page in PAGES
+        for number, ((kind, code), (_, calls)) in enumerate(
+            pairwise(BLOCK.findall((HOW_TO / page).read_text()))
+        )
         if kind == "python"
     ]
 
 
-@pytest.mark.parametrize(("code", "calls"), examples())
-def test_example(code: str, calls: str) -> None:
+@pytest.mark.parametrize(("page", "code", "calls"), examples())
+def test_example(page: str, code: str, calls: str) -> None:
     """Each request of the page gets the status and the body that the page shows."""
     names: dict[str, Any] = {"__name__": "example"}
-    program = compile(code, str(PAGE), "exec", dont_inherit=True)
+    program = compile(code, page, "exec", dont_inherit=True)
     exec(program, names)
     client = names["app"].test_client()
     found = CALL.findall(calls)
@@ -38,8 +41,10 @@ def test_example(code: str, calls: str) -> None:
         sent = body_of(body)
         answer = client.open(path, method=method, **sent)
         assert answer.status_code == int(status), f"{method} {path}: {answer.text}"
-        if shown:
+        if shown and answer.is_json:
             assert answer.json == json.loads(shown)
+        elif shown:
+            assert answer.text == shown
 
 
 def body_of(text: str) -> dict[str, Any]:
@@ -49,6 +54,8 @@ def body_of(text: str) -> dict[str, Any]:
     return {"data": text, "content_type": kind}
 
 
-def test_the_page_has_examples() -> None:
+def test_the_pages_have_examples() -> None:
     """The search above finds them."""
-    assert len(examples()) >= 6
+    found = [example.values[0] for example in examples()]
+    assert found.count("typed-views.md") >= 6
+    assert found.count("middleware.md") >= 5
