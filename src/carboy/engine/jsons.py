@@ -82,7 +82,7 @@ class JSON(DefaultJSONProvider):
             return self.encode
         if type(self).sort_keys is not True or type(self).compact is not None:
             return self.encode
-        write, slow, own = (_loaded or _load())[0][True], self.encode, self.__dict__
+        slow, own = self.encode, self.__dict__
 
         def encode(obj: Any) -> bytes:
             if type(obj) is not dict or len(obj) > SMALL or "switched" in own:
@@ -91,7 +91,7 @@ class JSON(DefaultJSONProvider):
                 if type(key) is not str or type(value) not in PLAIN:
                     return slow(obj)
             try:
-                data: bytes = write(obj)
+                data: bytes = (_loaded or _load())[0][True](obj)
             except (ValueError, TypeError):
                 return slow(obj)
             return data + b"\n" if data.isascii() and b"\x7f" not in data else slow(obj)
