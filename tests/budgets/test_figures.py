@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from benchmarks import report
 from benchmarks.figures import TARGETS, judge, ratio
+from benchmarks.rounds import Failed
+from benchmarks.servers import said_by_wrk
 from benchmarks.workloads import FORTUNES, NAMES, Answer, Wrong, check, shot
 
 
@@ -61,6 +63,34 @@ def test_every_workload_sends_what_a_browser_sends(name: str) -> None:
     names = {header for header, _ in shot(name, cookies="session=x").headers}
 
     assert {"Host", "User-Agent", "Accept-Encoding", "Sec-Fetch-Site", "Cookie"} <= names
+
+
+WRK = """Running 2s test @ http://127.0.0.1:8000/json
+  1 threads and 32 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.46ms  401.22us   7.51ms   79.50%
+    Req/Sec    21.88k     1.24k   23.52k    81.50%
+  Latency Distribution
+     50%  1.43ms
+     75%    1.60ms
+  43710 requests in 2.01s, 6.25MB read
+Requests/sec:  21746.31
+Transfer/sec:      3.11MB
+"""
+
+
+def test_the_report_of_wrk_is_read() -> None:
+    """The median is the row "50%", not a deviation that ends in 50 %."""
+    assert said_by_wrk(WRK) == (21746.31, 1.43, 43710)
+
+
+@pytest.mark.parametrize(
+    "line", ["Non-2xx or 3xx responses: 3", "Socket errors: connect 0, read 1", "no report"]
+)
+def test_a_load_with_errors_has_no_figures(line: str) -> None:
+    """One wrong answer voids the round."""
+    with pytest.raises(Failed):
+        said_by_wrk(line if line == "no report" else WRK + line)
 
 
 def test_figures_go_between_the_markers_only(
