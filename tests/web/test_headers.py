@@ -14,6 +14,7 @@ from flask import (
 
 from carboy.base.errors import SetupError
 from carboy.web.csp import NONCE_BYTES, csp, csp_nonce, merged, parse, render
+from carboy.web.headers import OURS
 
 HARMLESS = {"X-Content-Type-Options", "Referrer-Policy", "Permissions-Policy"}
 CLOSING = {"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy"}
@@ -249,3 +250,20 @@ async def wait():
 def test_csp_leaves_async_views_async(app):
     app.get("/async")(csp(img_src="https://a.example")(wait))
     assert "https://a.example" in policy(app.test_client().get("/async"))["img-src"]
+
+
+@pytest.mark.parametrize("report_only", [False, True])
+def test_every_name_we_add_is_known_as_ours(make_app, report_only):
+    """add_missing looks for clashes among these names only."""
+    app = make_app(("headers", "csp"))
+    app.config["CSP_REPORT_ONLY"] = report_only
+    app.get("/page2", endpoint="page2")(lambda: "page")
+    app.get("/data", endpoint="data")(lambda: {"a": 1})
+    client = app.test_client()
+
+    for path in ("/page2", "/data"):
+        answer = client.get(path, base_url="https://shop.example")
+        added = {name.lower() for name in answer.headers.keys()}  # noqa: SIM118 - not a dict
+        assert added - {"content-type", "content-length"} <= OURS
+        assert "strict-transport-security" in added
+    assert {name.lower() for name in HARMLESS | CLOSING} <= OURS

@@ -56,6 +56,21 @@ HARMLESS: tuple[Pair, ...] = (
 )
 
 
+OURS = frozenset(
+    (
+        "content-security-policy",
+        "content-security-policy-report-only",
+        "cross-origin-opener-policy",
+        "cross-origin-resource-policy",
+        "permissions-policy",
+        "referrer-policy",
+        "strict-transport-security",
+        "x-content-type-options",
+    )
+)
+"""The name of every header that is added here, in lower case."""
+
+
 def hsts(seconds: float, subdomains: bool) -> tuple[Pair, ...]:
     """Return the Strict-Transport-Security header, or nothing for 0 seconds.
 
@@ -140,7 +155,8 @@ def add_missing(headers: Any, pairs: tuple[Pair, ...]) -> None:
     if not _is_ordinary(items):
         check_sendable(items)
         there = {name.lower() for name, _ in items}
-        pairs = tuple(pair for pair in pairs if pair[0].lower() not in there)
+        if not there.isdisjoint(OURS):
+            pairs = tuple(pair for pair in pairs if pair[0].lower() not in there)
     items.extend(pairs)
 
 
