@@ -48,7 +48,10 @@ def test_dev_reloads_and_explains(serve, tmp_path):
     (tmp_path / ".env").write_text("CARBOY_SECRET_KEY=from-dotenv\n")
     running = serve("dev", "--port", "8650", "--port-search")
     assert _eventually(running, "/") == "one"
-    assert "the failing line" in _eventually(running, "/broken")
+    page = _eventually(running, "/broken")
+    assert "ZeroDivisionError: the failing line" in page
+    assert "raise ZeroDivisionError(" in page, "the source around it"
+    assert "PATH_INFO" in page, "and the request"
     app.write_text(APP.replace("one", "two"))
     assert _eventually(running, "/", "two") == "two"
     app.write_text("import nosuchmodule\n")
@@ -64,7 +67,9 @@ def test_dev_reloads_and_explains(serve, tmp_path):
 def test_dev_warns_when_others_can_reach_it(serve, tmp_path):
     """With --host for every network, the console is off and a warning says why."""
     (tmp_path / "app.py").write_text(APP)
-    running = serve("dev", "--host", "0.0.0.0", "--port", "8660", "--port-search", "--no-reload")
+    running = serve(
+        "dev", "--host", "0.0.0.0", "--port", "8660", "--port-search", "--no-reload", "--console"
+    )
     page = _eventually(running, "/broken")
     assert "the failing line" in page
     assert "EVALEX = false" in page

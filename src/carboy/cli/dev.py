@@ -56,14 +56,17 @@ WATCHED = (".env", ".flaskenv", "carboy.toml", "pyproject.toml")
 )
 @click.option("--port-search", is_flag=True, help="Take the next free port when it is taken.")
 @click.option("--reload/--no-reload", default=True, help="Restart when a file changes.")
+@click.option("--console", is_flag=True, help="Show errors in Werkzeug's debugger, with a console.")
 @pass_app
-def dev(app: App, host: str, port: int, port_search: bool, reload: bool) -> None:
+def dev(app: App, host: str, port: int, port_search: bool, reload: bool, console: bool) -> None:
     """Serve while you work: reload, debug page, this machine only.
 
-    Restarts when a file changes and shows a page with the failing line for each
-    error, which is why other machines are kept out. Reads .env.
+    Restarts when a file changes and shows a page with the failing line and its usual
+    cause for each error, which is why other machines are kept out. Reads .env.
     """
     from werkzeug.serving import is_running_from_reloader, run_simple
+
+    from carboy.web.pages import catcher
 
     local = is_loopback(host)
     if not is_running_from_reloader():
@@ -76,10 +79,10 @@ def dev(app: App, host: str, port: int, port_search: bool, reload: bool) -> None
     run_simple(
         host,
         port,
-        served,
+        served if console else catcher(served, app.target.folder),
         threaded=True,
         use_reloader=reload,
-        use_debugger=True,
+        use_debugger=console,
         use_evalex=local,
         extra_files=_watched(app.target.folder),
         request_handler=_handler(served),
