@@ -123,3 +123,18 @@ def test_working_outside_of_a_request_is_explained():
 def test_an_unset_option_is_explained():
     assert "CARBOY_MAIL_SERVER" in usual_cause(KeyError("MAIL_SERVER"))
     assert usual_cause(KeyError("title")) == ""
+
+
+def test_our_own_errors_show_the_function_they_are_about(debugged, environ_of):
+    """A view that returns nothing raises in the engine; the page shows the view."""
+
+    @debugged.get("/forgetful", endpoint="forgetful")
+    def forgetful():
+        pass
+
+    environ = environ_of("/forgetful", REMOTE_ADDR="127.0.0.1")
+    page = b"".join(catcher(debugged)(environ, lambda *args: None)).decode()
+
+    assert "def forgetful():" in page
+    assert "view.nothing" in page
+    assert "The view for &#39;forgetful&#39;" in page

@@ -25,7 +25,9 @@ class DuplicateEndpoint(SetupError, AssertionError):
 
 
 class NothingReturned(SetupError, TypeError):
-    """A view ended without a return value."""
+    """A view ended without a return value. about: the view."""
+
+    about: Any = None
 
 
 def place(function: Any) -> str:
@@ -51,10 +53,12 @@ def nothing_returned(ctx: Any) -> NothingReturned:
     """Return the error for a view (or error handler) that returned None."""
     view = ctx.app.view_functions.get(ctx.lane.endpoint)
     where = f"\n  {place(view)}" if view is not None else ""
-    return NothingReturned(
+    error = NothingReturned(
         "view.nothing",
         f"The view for {ctx.lane.endpoint!r} ({ctx.lane.pattern}) did not return a response:"
         f" it returned None or ended without a return statement.{where}",
         hint="Return text, a dict, a template, a redirect or a Response."
         ' For an answer without a body: return "", 204.',
     )
+    error.about = view
+    return error

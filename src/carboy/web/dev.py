@@ -11,6 +11,7 @@ the request. Headers come from an allow-list; the values of forms are left out.
 from __future__ import annotations
 
 import difflib
+import inspect
 import linecache
 import traceback
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from carboy.base.errors import CarboyError
 from carboy.web.causes import usual_cause
 from carboy.web.csp import nonce_of
 
@@ -87,10 +89,25 @@ def broken(error: BaseException, environ: dict[str, Any], root: str = "") -> dic
     """
     cause = usual_cause(error)
     frames = frames_of(error.__traceback__, root)
-    title = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     whole = "".join(traceback.format_exception(error))
-    shown = next((frame for frame in reversed(frames) if frame.own), frames[-1] if frames else None)
-    return _values("500", title, cause, environ, frame=shown, frames=frames, trace=whole)
+    shown = _meant(error, root)
+    shown = shown or next((frame for frame in reversed(frames) if frame.own), None)
+    shown = shown or (frames[-1] if frames else None)
+    more = {"frame": shown, "frames": frames, "trace": whole}
+    if isinstance(error, CarboyError):
+        return _values(f"500 {error.code}", error.message, cause, environ, **more)
+    title = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return _values("500", title, cause, environ, **more)
+
+
+def _meant(error: BaseException, root: str) -> Frame | None:
+    """Return the function that the error is about, when it says so (`error.about`)."""
+    about = getattr(error, "about", None)
+    code = getattr(inspect.unwrap(about), "__code__", None) if callable(about) else None
+    if code is None:
+        return None
+    file, line = code.co_filename, code.co_firstlineno
+    return Frame(file, line, code.co_name, _is_own(file, root), _source(file, line))
 
 
 def _values(
