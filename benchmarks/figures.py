@@ -59,6 +59,7 @@ TARGETS = (
     Target("json", "carboy", "fastapi", 1.0),
     Target("params", "carboy", "flask", 0.20),
     Target("touch", "carboy", "flask", 0.45),
+    Target("json", "carboy", "starlette_tasks", 1.0),  # not in the issue: as servers run it
 )
 
 
