@@ -1,0 +1,1 @@
+"""Data: models, sessions and engines on SQLAlchemy; imported at first use."""
