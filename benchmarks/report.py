@@ -69,6 +69,7 @@ def cpu_section(cpu: Record) -> list[str]:
     for workload in NAMES:
         if workload in cpu["micros"]:
             lines += ["", f"### {workload}", "", *_workload(cpu, workload)]
+    lines += ["", *_logged(cpu)]
     versions = sorted(cpu["versions"].items())
     lines += ["", "Versions: " + ", ".join(f"{name} {version}" for name, version in versions) + "."]
     return lines
@@ -82,6 +83,13 @@ def figures_into(readme: Path) -> None:
     if not (opening and closing):
         raise ValueError(f"{readme.name} has no region {OPENING} ... {CLOSING}")
     readme.write_text(f"{before}{opening}\n{_figures(load())}\n{closing}{after}")
+
+
+def _logged(cpu: Record) -> list[str]:
+    """Return the proof that log lines were written: bytes per request."""
+    written = cpu.get("log_bytes", {}).get("json", {})
+    told = ", ".join(f"{cpu['titles'][name]} {size}" for name, size in written.items())
+    return [f"Written to the log per JSON request, in bytes: {told}."] if told else []
 
 
 def _workload(cpu: Record, workload: str) -> list[str]:
@@ -165,9 +173,10 @@ def _figures(record: Record) -> str:
     """Return README's table: CPU per request as a multiple of plain Flask's."""
     cpu = record["cpu"]
     shown = [name for name in ORDER if name not in ("bare_wsgi", "starlette_tasks")]
-    lines = _head("CPU per request, x plain Flask", *cpu["micros"])
+    workloads = [name for name in NAMES if name in cpu["micros"]]
+    lines = _head("CPU per request, x plain Flask", *workloads)
     for name in shown:
-        cells = (_cell(cpu["micros"][workload], name) for workload in cpu["micros"])
+        cells = (_cell(cpu["micros"][workload], name) for workload in workloads)
         lines.append(_row(_bold(name, cpu["titles"].get(name, name)), *cells))
     lines += ["", _measured(cpu)]
     if "server" in record:
