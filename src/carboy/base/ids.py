@@ -33,7 +33,7 @@ def new_id() -> str:
     Safe from any thread, and after a fork (the child draws a new prefix).
     """
     # PERF: 0.15 us; uuid4().hex is 2.3 us. next() of a count is atomic.
-    return f"{_prefix}{next(_count):06x}"
+    return _prefix + "%06x" % next(_count)  # noqa: UP031 - a format spec in an f-string is 0.1 us more
 
 
 def accepted(header: str | None) -> str | None:

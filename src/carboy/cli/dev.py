@@ -79,7 +79,7 @@ def dev(app: App, host: str, port: int, port_search: bool, reload: bool, console
     run_simple(
         host,
         port,
-        served if console else catcher(served, app.target.folder),
+        served if console else catcher(served, str(app.target.folder)),
         threaded=True,
         use_reloader=reload,
         use_debugger=console,

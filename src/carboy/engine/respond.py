@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import flask
+
 from carboy.engine.jsons import JSON as JSONProvider
 from carboy.engine.mistakes import nothing_returned
 from carboy.engine.responses import HTML, JSON, Response, ready
 
 __all__ = ["responder"]
+
+SIMPLE = frozenset((str, dict, list))
 
 
 def responder(app: Any, stock: bool, done: bool = False) -> Callable[[Any, Any], Any]:
@@ -46,6 +50,14 @@ def _fast(app: Any, cls: type[Response]) -> Callable[[Any, Any], Any]:
             return result
         if kind is str:
             return ready(result.encode(), HTML, cls)
+        if kind is tuple and len(result) == 2 and type(result[1]) is int:
+            if type(result[0]) in SIMPLE:  # the commonest tuple: a body and a status
+                response = respond(ctx, result[0])
+                response.status = result[1]
+                return response
+        if kind is flask.Response:  # as Response.force_type does
+            result.__class__ = cls
+            return result
         if (kind is dict or kind is list) and encode is not None and provider.mimetype == JSON:
             return ready(encode(result), JSON, cls)
         return _rest(app, ctx, result, encoder_for, strict)

@@ -81,13 +81,12 @@ class Sink:
         Lines up to PIPE_BUF bytes are never mixed with other processes'.
         """
         if self.hold_s:
-            now = ticks_s()
-            if self._held or now - self._wrote < self.hold_s:
+            if self._held or ticks_s() - self._wrote < self.hold_s:
                 self._held.append(line)
                 if self._flusher is None:
                     self._start()
                 return
-            self._wrote = now
+            self._wrote = ticks_s()
         self._write(line)
 
     def flush(self) -> None:
