@@ -50,11 +50,10 @@ def _fast(app: Any, cls: type[Response]) -> Callable[[Any, Any], Any]:
             return result
         if kind is str:
             return ready(result.encode(), HTML, cls)
-        if kind is tuple and len(result) == 2 and type(result[1]) is int:
-            if type(result[0]) in SIMPLE:  # the commonest tuple: a body and a status
-                response = respond(ctx, result[0])
-                response.status = result[1]
-                return response
+        if kind is tuple and _has_status(result):
+            response = respond(ctx, result[0])
+            response.status = result[1]
+            return response
         if kind is flask.Response:  # as Response.force_type does
             result.__class__ = cls
             return result
@@ -63,6 +62,11 @@ def _fast(app: Any, cls: type[Response]) -> Callable[[Any, Any], Any]:
         return _rest(app, ctx, result, encoder_for, strict)
 
     return respond
+
+
+def _has_status(result: tuple[Any, ...]) -> bool:
+    """Return whether this is the commonest tuple: a simple body and a number."""
+    return len(result) == 2 and type(result[1]) is int and type(result[0]) in SIMPLE
 
 
 def _rest(app: Any, ctx: Any, result: Any, encoder_for: Any, strict: bool) -> Any:
