@@ -60,6 +60,57 @@ def test_an_agent_that_wrapped_flask_itself_is_noticed(monkeypatch):
     assert seen == ["span"]
 
 
+@pytest.mark.parametrize("batteries", [(), "default"], ids=["bare", "default"])
+def test_an_agent_that_wrapped_the_wsgi_method_of_flask_sees_every_request(monkeypatch, batteries):
+    """Ours has another; the agent's wrapper runs around it, and sees the application."""
+    seen = []
+    inner = flask.Flask.wsgi_app
+
+    @functools.wraps(inner)
+    def traced(self, environ, start_response):
+        seen.append((self.name, isinstance(self, Carboy)))
+        try:
+            return inner(self, environ, start_response)
+        finally:
+            seen.append("end")
+
+    monkeypatch.setattr(flask.Flask, "wsgi_app", traced)
+    app = Carboy("app", batteries=batteries)
+    app.add_url_rule("/", "home", lambda: {"path": flask.request.path})
+    app.add_url_rule("/boom", "boom", lambda: 1 / 0)
+
+    with app.test_client() as client:
+        response = client.get("/")
+        assert response.json == {"path": "/"}
+        assert flask.request.path == "/", "the test client keeps the context"
+    assert app.test_client().get("/boom").status_code == 500
+    assert app.test_client().get("/nowhere").status_code == 404
+    assert seen == [("app", True), "end"] * 3
+
+
+def test_an_agents_wrapper_learns_of_what_propagates(monkeypatch):
+    """As from Flask's own method: the exception comes out, the contexts are gone."""
+    seen = []
+    inner = flask.Flask.wsgi_app
+
+    def traced(self, environ, start_response):
+        try:
+            return inner(self, environ, start_response)
+        except ZeroDivisionError as error:
+            seen.append(error)
+            raise
+
+    monkeypatch.setattr(flask.Flask, "wsgi_app", traced)
+    app = Carboy("app", batteries=())
+    app.testing = True
+    app.add_url_rule("/boom", "boom", lambda: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        app.test_client().get("/boom")
+    assert len(seen) == 1
+    assert not flask.has_request_context()
+
+
 def test_every_replaced_method_is_called_and_the_answer_stays(app):
     """One subclass that overrides them all and calls super()."""
     seen = set()

@@ -275,8 +275,6 @@ def overrides(draw: st.DrawFn) -> Override:
     elif does == "mark":
         names = MARKING
     name = draw(st.sampled_from(names))
-    if name == "wsgi_app" and way == "flask":
-        way = "class"  # Carboy overrides it; docs/coming_from_flask.md says so
     return Override(name, way, does)
 
 

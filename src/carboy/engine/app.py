@@ -23,7 +23,7 @@ from flask import Flask
 from carboy.base.battery import Battery, resolve
 from carboy.base.errors import SetupError
 from carboy.base.facts import Facts
-from carboy.engine import flow, seam
+from carboy.engine import seam
 from carboy.engine.config import Config
 from carboy.engine.jsons import JSON
 from carboy.engine.lanes import FLASK, Lane, Stage, adapt_after, adapt_before
@@ -147,7 +147,7 @@ class Carboy(Flask):
     def wsgi_app(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Answer a request; wrap it with WSGI middleware as on Flask."""
         plan = self._plan or self._first_plan()
-        return flow.serve(plan, environ, start_response)
+        return plan.serve(environ, start_response)  # type: ignore[no-any-return]  # or an agent's
 
     def seal(self) -> None:
         """Compute what requests need now, instead of at the first request.

@@ -8,6 +8,7 @@ new one.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import flask
 
 from carboy.base.errors import SetupError
 from carboy.engine import flow, seam
+from carboy.engine.agents import through_agent
 from carboy.engine.context import Context
 from carboy.engine.faults import teach
 from carboy.engine.lanes import FLASK, Lane, Stage, ordered
@@ -68,6 +70,9 @@ class Plan:
         self.teardown_app = tuple(map(app.ensure_sync, reversed(app.teardown_appcontext_funcs)))
         self.known_hosts: set[str] = set()
         self.checks_hosts = app.config["TRUSTED_HOSTS"] is not None
+        self.serve: Any = functools.partial(flow.serve, self)
+        if not seam.flasks_own(flask.Flask, "wsgi_app"):
+            self.serve = through_agent(app, self.serve)
         self._lanes(ordered(app.stages))
         if self.through_flask:
             teach(app)

@@ -50,7 +50,7 @@ def _fast(app: Any, cls: type[Response]) -> Callable[[Any, Any], Any]:
             return result
         if kind is str:
             return ready(result.encode(), HTML, cls)
-        if kind is tuple and _has_status(result):
+        if kind is tuple and result and type(result[-1]) is int and _has_status(result):
             response = respond(ctx, result[0])
             response.status = result[1]
             return response

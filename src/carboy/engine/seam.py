@@ -32,6 +32,7 @@ __all__ = [
     "State",
     "cv_app",
     "cv_request",
+    "flasks_own",
     "match_root",
     "overridden",
     "passes_through",
@@ -110,13 +111,14 @@ def overridden(app: Flask) -> frozenset[str]:
     that an agent replaced, even before this module was imported: what counts is
     the file that the function's code was compiled from.
     """
-    return frozenset(name for name in DISPATCH if not _flasks_own(app, name))
+    return frozenset(
+        name for name in DISPATCH if name in vars(app) or not flasks_own(type(app), name)
+    )
 
 
-def _flasks_own(app: Flask, name: str) -> bool:
-    if name in vars(app):
-        return False
-    function = getattr(type(app), name)
+def flasks_own(cls: type[Flask], name: str) -> bool:
+    """Return whether the method *name* of *cls* is the function that Flask ships."""
+    function = getattr(cls, name)
     return (
         type(function) is types.FunctionType
         and function.__code__.co_name == name
