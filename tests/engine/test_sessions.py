@@ -69,6 +69,16 @@ def test_a_remembered_cookie_grows_old():
             serializer.loads(cookie, max_age=60)
 
 
+@pytest.mark.parametrize("size", [10, 3000, 100_000], ids=["plain", "compressed", "too long"])
+def test_compressed_cookies_are_read_again_and_again(size):
+    """itsdangerous compresses what gets shorter by it."""
+    serializer = ours()
+    data = {"text": "ab" * size}
+    cookie = stock().dumps(data)
+
+    assert [serializer.loads(cookie) for _ in range(3)] == [data] * 3
+
+
 def test_each_reader_gets_data_of_its_own():
     """What one request does to its session, the next does not see."""
     serializer = ours()

@@ -10,11 +10,13 @@ order, same key rotation.
 from __future__ import annotations
 
 import hmac
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from itsdangerous.encoding import base64_decode, bytes_to_int
 from itsdangerous.signer import SigningAlgorithm
+from itsdangerous.url_safe import URLSafeSerializerMixin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["OneShot", "Serializer"]
 
 REMEMBERED = 512  # verified cookies per process
-LONGEST = 4096  # characters; browsers keep no longer cookie. 2 MB at most for all
+LONGEST = 4096  # characters of a cookie, bytes of its text: 4 MB at most for all
 
 
 class OneShot(SigningAlgorithm):
@@ -87,12 +89,18 @@ class Serializer(URLSafeTimedSerializer):
         age = self._signer.get_timestamp() - known[0]
         if max_age is not None and not 0 <= age <= max_age:
             return super().loads(s, max_age)  # raises SignatureExpired
-        return self.load_payload(known[1])
+        # PERF: what was decoded once is not decoded again; the data itself is, for each reader.
+        return super(URLSafeSerializerMixin, self).load_payload(known[1])
 
     def _remember(self, cookie: Any) -> None:
+        """Keep the age and the JSON text of *cookie*, which was just verified."""
         if type(cookie) is not str or len(cookie) > LONGEST:
             return
         payload, stamp, _ = cookie.rsplit(".", 2)
+        text = base64_decode(payload.removeprefix("."))
+        text = zlib.decompress(text) if payload.startswith(".") else text
+        if len(text) > LONGEST:
+            return
         if len(self._verified) >= REMEMBERED:
             self._verified.clear()
-        self._verified[cookie] = (bytes_to_int(base64_decode(stamp)), payload.encode())
+        self._verified[cookie] = (bytes_to_int(base64_decode(stamp)), text)
