@@ -1,0 +1,1 @@
+"""Policy: who may do what with which row, compiled into every statement."""

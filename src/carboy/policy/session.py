@@ -1,0 +1,147 @@
+"""A session that belongs to one scope, and checks what a flush has written.
+
+    PolicySession   adopts the scope of its first use; refuses every other
+        get, lazy many-to-one     _identity_lookup: no SQL is sent, so no rule would be asked
+        flush                     what is inserted is counted again by the create rule,
+                                  what should be gone is looked for
+        errors                    hidden, moved and absent are one NotFound; clashes one Conflict
+
+Statements themselves are restricted by the compiler floor (`filters.py`). All checks run
+inside the transaction of the flush: when one fails, nothing of it stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy import event, orm
+from sqlalchemy.exc import IntegrityError, InvalidRequestError
+from sqlalchemy.orm import exc as orm_exc
+
+from carboy.base.scope import Frame, Scope, frame
+from carboy.policy.errors import Conflict, NotFound, Refused, tell
+from carboy.policy.flushed import FlushCheck
+from carboy.policy.inserts import collecting
+from carboy.policy.seam import deleted_in
+
+if TYPE_CHECKING:
+    from carboy.policy.book import Rulebook
+
+__all__ = ["PolicyMixin", "PolicySession", "translated"]
+
+
+class PolicyMixin(orm.Session):
+    """Mix into a session class; set `book` to the rules its models stand under."""
+
+    book: ClassVar[Rulebook]
+    _frame: Frame | None = None
+
+    def guard(self) -> Scope:
+        """Adopt the scope of who asks, or refuse when it is another than before.
+
+        Called by everything that could hand out an object. When the scope ends, all
+        objects are detached: what they hold would need no SQL to be seen.
+        """
+        now = frame()
+        if self._frame is None or (self._frame is not now and not self._holds()):
+            self._frame = now
+            now.closers.append(self._leave)
+        elif self._frame.scope != now.scope:
+            raise Refused(
+                "policy.foreign_session",
+                "This session was opened for another person; its objects are theirs.",
+                hint="Use `db.session`, which is one per scope, or open a session inside it.",
+            )
+        return now.scope
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Write pending changes and check them. Raises NotFound, NotPermitted, Conflict."""
+        if not self._is_clean() or objects:
+            self.guard()
+        with translated(self), collecting() as inserted:
+            self.info["policy.inserted"] = inserted
+            super().flush(objects)
+
+    def refresh(self, instance: object, *args: Any, **kw: Any) -> None:
+        """Load *instance* again. Raises NotFound when it is hidden now, or gone."""
+        self.guard()
+        try:
+            super().refresh(instance, *args, **kw)
+        except InvalidRequestError as error:
+            if "Could not refresh" not in str(error):
+                raise
+            raise tell(NotFound(type(instance).__name__), type(instance).__name__) from None
+
+    def merge(self, instance: Any, **kw: Any) -> Any:
+        """Copy the state of *instance* in; a hidden row with its key stays untouched."""
+        self.guard()
+        return super().merge(instance, **kw)
+
+    def _identity_lookup(self, *args: Any, **kw: Any) -> Any:
+        """Look an object up without SQL: only for whom it was loaded."""
+        self.guard()
+        return super()._identity_lookup(*args, **kw)
+
+    def _execute_internal(self, *args: Any, **kw: Any) -> Any:
+        """Execute, with errors that tell of hidden rows translated."""
+        with translated(self):
+            return super()._execute_internal(*args, **kw)
+
+    def _bulk_save_mappings(self, *args: Any, **kw: Any) -> Any:
+        """Write rows without objects: the statements are restricted as any other."""
+        self.guard()
+        with translated(self):
+            return super()._bulk_save_mappings(*args, **kw)
+
+    def _holds(self) -> bool:
+        return bool(self.identity_map) or bool(self._new)
+
+    def _leave(self) -> None:
+        self.expunge_all()
+        self._frame = None
+
+
+class PolicySession(PolicyMixin):
+    """A session under a policy: subclass it and set `book`."""
+
+
+@event.listens_for(PolicyMixin, "do_orm_execute", propagate=True)
+def _check_scope(state: orm.ORMExecuteState) -> None:
+    if isinstance(state.session, PolicyMixin):
+        state.session.guard()
+
+
+@event.listens_for(PolicyMixin, "before_flush", propagate=True)
+def _note_fields(session: orm.Session, context: Any, objects: Any) -> None:
+    """Note which fields of new objects were set by hand, before defaults are filled in."""
+    session.info["policy.set"] = {
+        id(one): {key for key, value in vars(one).items() if value is not None}
+        for one in session.new
+    }
+
+
+@event.listens_for(PolicyMixin, "after_flush", propagate=True)
+def _check_flush(session: orm.Session, context: Any) -> None:
+    """Check what this flush inserted and deleted: one or two statements per class."""
+    if not isinstance(session, PolicyMixin) or frame().scope.system:
+        return
+    check = FlushCheck(session, session.book.shape(frame()))
+    check.inserted(list(session.new), session.info.pop("policy.set", {}))
+    check.deleted(deleted_in(context))
+    check.collected(session.info.pop("policy.inserted", []), list(session.new))
+
+
+@contextmanager
+def translated(session: Any = None) -> Iterator[None]:
+    """Turn the ORM's errors about rows that are not there into answers for a client."""
+    try:
+        yield
+    except (orm_exc.StaleDataError, orm_exc.ObjectDeletedError):
+        raise tell(NotFound("record"), "record") from None
+    except IntegrityError:
+        if session is not None and session._frame is not None and session._frame.scope.system:
+            raise
+        # SECURITY: the driver's DETAIL names values of hidden rows.
+        raise tell(Conflict(), "record") from None

@@ -1,0 +1,157 @@
+"""A small library: people, notebooks that are shared, notes in them, and an SQLite of it."""
+
+from types import SimpleNamespace
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import ForeignKey, orm
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from carboy.base.scope import unscoped
+from carboy.policy.book import Rulebook
+from carboy.policy.filters import install
+from carboy.policy.rules import (
+    Field,
+    Policy,
+    everyone,
+    nobody,
+    owner,
+    related,
+    role,
+    signed_in,
+    where,
+)
+
+
+def models():
+    """Return a namespace of freshly mapped classes."""
+
+    class Base(orm.DeclarativeBase):
+        pass
+
+    class Person(Base):
+        __tablename__ = "person"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        policy = Policy(read=everyone, update=owner("id"))
+
+    tagging = sa.Table(
+        "tagging",
+        Base.metadata,
+        sa.Column("book_id", ForeignKey("book.id"), primary_key=True),
+        sa.Column("tag_id", ForeignKey("tag.id"), primary_key=True),
+    )
+
+    class Book(Base):
+        __tablename__ = "book"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        title: Mapped[str]
+        price: Mapped[int | None]
+        public: Mapped[bool] = mapped_column(default=False)
+        author_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+        author: Mapped[Person | None] = relationship()
+        notes: Mapped[list["Note"]] = relationship(back_populates="book")
+        tags: Mapped[list["Tag"]] = relationship(secondary=tagging, back_populates="books")
+        policy = Policy(
+            read=owner("author") | where(public.column) | role("staff"),
+            create=signed_in & owner("author"),
+            write=owner("author") | role("staff"),
+            fields={"price": Field(read=owner("author") | role("staff"), write=role("staff"))},
+        )
+
+    class Note(Base):
+        __tablename__ = "note"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        text: Mapped[str]
+        book_id: Mapped[int | None] = mapped_column(ForeignKey("book.id"))
+        book: Mapped[Book | None] = relationship(back_populates="notes")
+        policy = Policy(read=related("book"), write=related("book", owner("author")))
+
+    class Tag(Base):
+        __tablename__ = "tag"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(unique=True)
+        books: Mapped[list[Book]] = relationship(secondary=tagging, back_populates="tags")
+        policy = Policy(read=where(lambda tag: tag.name != "secret"), write=nobody)
+
+    class Locked(Base):
+        __tablename__ = "locked"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    return SimpleNamespace(**{k: v for k, v in locals().items() if k != "self"})
+
+
+def fill(engine, m):
+    """Books 1 and 2 are of person 1 (2 is public), 3 of person 2, 4 of nobody."""
+    m.Base.metadata.create_all(engine)
+    rows = {
+        m.Person: [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Bob"}],
+        m.Book: [
+            {"id": 1, "title": "mine", "price": 10, "public": False, "author_id": 1},
+            {"id": 2, "title": "open", "price": 20, "public": True, "author_id": 1},
+            {"id": 3, "title": "his", "price": 30, "public": False, "author_id": 2},
+            {"id": 4, "title": "lost", "price": 40, "public": True, "author_id": None},
+        ],
+        m.Note: [{"id": n, "text": f"n{n}", "book_id": n} for n in (1, 2, 3, 4)],
+        m.Tag: [{"id": 1, "name": "red"}, {"id": 2, "name": "secret"}],
+        m.tagging: [
+            {"book_id": 1, "tag_id": 1},
+            {"book_id": 1, "tag_id": 2},
+            {"book_id": 3, "tag_id": 1},
+        ],
+        m.Locked: [{"id": 1}],
+    }
+    with engine.begin() as connection:
+        for table, values in rows.items():
+            connection.execute(sa.insert(table), values)
+
+
+def sqlite():
+    """Return an engine on a new SQLite in memory, with foreign keys enforced."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+
+    @sa.event.listens_for(engine, "connect")
+    def pragma(raw, record):
+        raw.execute("PRAGMA foreign_keys=ON")
+
+    return engine
+
+
+@pytest.fixture
+def m():
+    """The classes, with their rulebook."""
+    found = models()
+    found.rulebook = Rulebook(found.Base.registry)
+    return found
+
+
+@pytest.fixture
+def engine(m):
+    """A filled SQLite with the policy compiled in."""
+    engine = sqlite()
+    install(engine, m.rulebook)
+    with unscoped("fixture"):
+        fill(engine, m)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def plain(m):
+    """The same without any policy: the naive way."""
+    engine = sqlite()
+    fill(engine, m)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(m, engine):
+    """A session under the policy."""
+    from carboy.policy.session import PolicySession
+
+    class Session(PolicySession):
+        book = m.rulebook
+
+    with Session(engine) as found:
+        yield found
