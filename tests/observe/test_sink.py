@@ -151,6 +151,20 @@ def test_held_lines_are_written_a_pipe_buf_at_a_time(pipe, monkeypatch):
     assert max(sizes) <= 4096
 
 
+def test_a_file_gets_all_that_is_held_at_once(tmp_path, monkeypatch):
+    """Appending to a file is whole at any size."""
+    sizes = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: sizes.append(len(data)) or write(fd, data))
+    sink = Sink.to(str(tmp_path / "log"))
+    sink._held.extend(b"%049d\n" % number for number in range(200))
+
+    sink.close()
+
+    assert sizes == [10_000]
+    assert len((tmp_path / "log").read_bytes().splitlines()) == 200
+
+
 def test_nothing_held_is_lost_when_the_process_ends(tmp_path):
     """The interpreter waits for the thread that writes."""
     program = (

@@ -14,6 +14,7 @@ request: the loss is counted and the next line starts on a line of its own.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 import time
@@ -28,6 +29,7 @@ __all__ = ["Sink"]
 
 STREAMS = {"stdout": 1, "stderr": 2}
 PIPE_BUF = 4096  # POSIX: writes to a pipe up to here are never mixed with others
+FILE_BUF = 65_536  # to anything else, a write of any size goes out whole
 
 
 class Sink:
@@ -90,20 +92,27 @@ class Sink:
         self._write(line)
 
     def flush(self) -> None:
-        """Write what is held, in the order it came, a PIPE_BUF at a time."""
-        chunk = b""
-        while True:
-            try:
-                line = self._held.popleft()
-            except IndexError:
-                break
-            if len(chunk) + len(line) > PIPE_BUF and chunk:
-                self._write(chunk)
-                chunk = b""
-            chunk += line
-        if chunk:
+        """Write what is held, in the order it came; to a pipe a PIPE_BUF at a time."""
+        most = PIPE_BUF if _is_pipe(self._fd) else FILE_BUF
+        chunk: list[bytes] = []
+        size = 0
+        while self._held:
+            line = self._taken()
+            if size + len(line) > most and chunk:
+                self._write(b"".join(chunk))
+                chunk, size = [], 0
+            chunk.append(line)
+            size += len(line)
+        if size:
             self._wrote = ticks_s()
-            self._write(chunk)
+            self._write(b"".join(chunk))
+
+    def _taken(self) -> bytes:
+        """Return the line that has waited longest, b"" when another thread took it."""
+        try:
+            return self._held.popleft()
+        except IndexError:
+            return b""
 
     def _start(self) -> None:
         with self._lock:
@@ -147,6 +156,13 @@ class Sink:
             self.lost += lines
         if self.on_loss is not None:
             self.on_loss(lines)
+
+
+def _is_pipe(fd: int) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+    except OSError:
+        return False
 
 
 _sinks: weakref.WeakSet[Sink] = weakref.WeakSet()
