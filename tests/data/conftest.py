@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import MetaData, make_url, text
+from sqlalchemy.orm import registry
 
 from carboy.data.engines import Limits, backend_of, engine_for
 
@@ -63,6 +64,44 @@ def database(request, tmp_path):
         empty(engine)
     yield Database(url, engine, limits)
     engine.dispose()
+
+
+@pytest.fixture
+def base():
+    """A base with nothing on it yet, so that tests may define the same names."""
+    from carboy.data.models import CONVENTION, Model  # here: engines are tested without models
+
+    metadata = MetaData(naming_convention=CONVENTION)
+    own = registry(metadata=metadata)
+
+    class Base(Model):
+        __abstract__ = True
+        registry = own
+        _sa_registry = own
+
+    Base.metadata = metadata
+    yield Base
+    own.dispose()
+
+
+@pytest.fixture
+def session(database, base):
+    """Return a function that makes the tables of `base` and opens a session on them."""
+    from carboy.data.places import Places
+    from carboy.data.session import session_class
+
+    places = Places({"main": database.url}, limits=database.limits)
+    opened = []
+
+    def open_session():
+        base.metadata.create_all(database.engine)
+        opened.append(session_class()(places))
+        return opened[-1]
+
+    yield open_session
+    for one in opened:
+        one.close()
+    places.dispose()
 
 
 def empty(engine):

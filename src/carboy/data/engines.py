@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, TimeoutError as NoConnection
 from sqlalchemy.pool import QueuePool
 
-from carboy.base.errors import SetupError
+from carboy.base.errors import CarboyError, SetupError
 from carboy.base.options import without_credentials
 from carboy.data.backends.common import Backend, Limits
 from carboy.data.backends.mysql import MariaDB, MySQL
@@ -121,10 +121,19 @@ def _no_driver(backend: Backend, error: ModuleNotFoundError) -> SetupError:
     )
 
 
+def _unwrapped(error: CarboyError) -> CarboyError:
+    """Return a twin of *error*: SQLAlchemy raises it `from` the one it got."""
+    twin = type(error).__new__(type(error), *error.args)
+    twin.__dict__.update(error.__dict__)
+    return twin
+
+
 def _translator(backend: Backend, name: str) -> Callable[[ExceptionContext], Any]:
     def translate(context: ExceptionContext) -> BaseException | None:
         """Return our fault for a driver's error; None leaves it as it is."""
         error = context.original_exception
+        if isinstance(error, CarboyError):  # raised by a default or a type of ours
+            return _unwrapped(error)
         trouble = backend.trouble(error, context.statement or "")
         if trouble is None or not isinstance(error, Exception):
             return None

@@ -105,7 +105,8 @@ class SQLite(Backend):
             return Trouble("value")
         name = getattr(error, "sqlite_errorname", None) or ""
         text = str(error)
-        if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
+        # RESTRICT is a trigger inside SQLite, and is called so.
+        if name.startswith("SQLITE_CONSTRAINT") and text.startswith("FOREIGN KEY"):
             return Trouble(reference_kind(statement))
         if name == "SQLITE_ERROR":
             missing = MISSING.search(text)

@@ -1,0 +1,184 @@
+"""Sessions: one per scope, made when first asked for.
+
+    mixins  ->  session_class()            the class; guards of others are mixins
+    Sessions(engines)  ->  .current()      the session of whoever asks now
+                       ->  .close()        all of them, at the end of the request
+
+A session knows nothing of requests. It refuses invalid rows before they are written,
+finds the database of each model, and may read from a replica until it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, Table, event
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.sql import visitors
+
+from carboy.base.errors import RequestFault
+from carboy.data.models import Model
+from carboy.data.validity import check_row
+
+if TYPE_CHECKING:
+    from carboy.data.places import Places
+
+__all__ = ["MAIN", "DataSession", "Outdated", "Sessions", "mixins", "seams", "session_class"]
+
+MAIN = "main"
+
+mixins: list[type] = []
+"""Classes put before DataSession, the last one first; see `session_class`."""
+
+HOOKS = ("before_flush", "after_flush", "do_orm_execute", "before_commit")
+
+
+class Seams:
+    """What others put in their own of: `seams.scope_key = ...`.
+
+    scope_key: tells who asks; sessions are kept apart by it. It runs at each
+        `db.session`, so it must be quick.
+    """
+
+    scope_key: Callable[[], Hashable] = staticmethod(lambda: None)
+
+
+seams = Seams()
+
+
+class Outdated(RequestFault, StaleDataError):
+    """The row was changed or deleted since it was read: 409."""
+
+    code: str
+
+
+class DataSession(Session):
+    """A session over the places where data live.
+
+    places: the engines, by name. replica: whether reads may go to a replica.
+    Mixins may have methods before_flush(context, instances), after_flush(context),
+    do_orm_execute(state) and before_commit(); each calls super().
+    """
+
+    def __init__(self, places: Places, *, replica: bool = False, **more: Any) -> None:
+        super().__init__(**more)
+        self.places = places
+        self.replica = replica
+        self.wrote = False
+        self.depth = 0  # of db.transaction()
+
+    def get_bind(
+        self, mapper: Any = None, *, clause: Any = None, bind: Any = None, **more: Any
+    ) -> Any:
+        """Return the engine for a statement: its model's database, or a replica of it."""
+        if bind is not None:
+            return bind
+        name = MAIN if self.places.only_main else _database_of(mapper, clause)
+        if self._may_use_replica(clause):
+            return self.places.reader(name)
+        if self._flushing or clause is None or clause.is_dml or clause.is_text:
+            self.wrote = True
+        return self.places.engine(name)
+
+    def _may_use_replica(self, clause: Any) -> bool:
+        return (
+            self.replica
+            and not (self.wrote or self._flushing or self.depth)
+            and isinstance(clause, Select)
+            and clause._for_update_arg is None
+        )
+
+    def flush(self, objects: Any = None) -> None:
+        """Write what has changed; a row that changed meanwhile raises Outdated."""
+        try:
+            super().flush(objects)
+        except StaleDataError as error:
+            if isinstance(error, Outdated):
+                raise
+            raise Outdated(
+                409, "data.outdated",
+                "This was changed or deleted by somebody else meanwhile.",
+                hint="Read it again, and repeat the change on what it is now.",
+            ) from error  # fmt: skip
+
+    def before_flush(self, context: Any, instances: Any) -> None:
+        """Refuse rows that break the rules of their fields."""
+        for row in self.new:
+            if isinstance(row, Model):
+                check_row(row, new=True)
+        for row in self.dirty:
+            if isinstance(row, Model) and row not in self.deleted:
+                check_row(row, new=False)
+
+    def after_flush(self, context: Any) -> None:
+        """Do nothing; for mixins."""
+
+    def before_commit(self) -> None:
+        """Do nothing; for mixins."""
+
+
+def session_class() -> type[DataSession]:
+    """Return the class of sessions: DataSession under the mixins there are now.
+
+    >>> session_class() is session_class()
+    True
+    """
+    bases = (*reversed(mixins), DataSession)
+    if bases not in _classes:
+        made: Any = type("CarboySession", bases, {})
+        for hook in HOOKS:
+            if hasattr(made, hook):
+                event.listen(made, hook, _calling(hook))
+        _classes[bases] = made
+    return _classes[bases]
+
+
+class Sessions:
+    """The sessions of one request, command or test: one for each scope."""
+
+    def __init__(self, places: Places, *, replica: bool = False) -> None:
+        self.places = places
+        self.replica = replica
+        self._open: dict[Hashable, DataSession] = {}
+
+    def current(self) -> DataSession:
+        """Return the session of whoever asks; made at the first call."""
+        key = seams.scope_key()
+        session = self._open.get(key)
+        if session is None:
+            session = self._open[key] = session_class()(self.places, replica=self.replica)
+        return session
+
+    @property
+    def wrote(self) -> bool:
+        """Whether any of them has written."""
+        return any(session.wrote for session in self._open.values())
+
+    def __iter__(self) -> Iterator[DataSession]:
+        return iter(tuple(self._open.values()))
+
+    def close(self) -> None:
+        """Close them all: what was not committed is undone."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+_classes: dict[tuple[type, ...], type[DataSession]] = {}
+
+
+def _calling(hook: str) -> Callable[..., None]:
+    if hook == "do_orm_execute":
+        return lambda state: getattr(state.session, hook)(state)
+    return lambda session, *rest: getattr(session, hook)(*rest)
+
+
+def _database_of(mapper: Any, clause: Any) -> str:
+    """Return the name of the database that a statement is for."""
+    if mapper is not None:
+        return getattr(mapper.class_, "database", "") or MAIN
+    for part in visitors.iterate(clause) if clause is not None else ():
+        if isinstance(part, Table) and (name := part.info.get("database")):
+            return str(name)
+    return MAIN
