@@ -23,6 +23,9 @@ class Memory:
     def write(self, line):
         self.written.append(line)
 
+    def put(self, make, facts):
+        self.write(make(*facts))
+
 
 def request(path="/a", pattern="/a", *, endpoint="a", error=None, **environ):
     """Return a context as the engine hands it to closers."""

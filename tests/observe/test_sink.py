@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from carboy.base.clock import ticks_s
 from carboy.base.errors import SetupError
 from carboy.observe.sink import Sink
 
@@ -144,7 +145,7 @@ def test_held_lines_are_written_a_pipe_buf_at_a_time(pipe, monkeypatch):
     sink.hold_s = 1.0
 
     for _ in range(50):
-        sink._held.append(b"x" * 199 + b"\n")
+        sink._held.append((bytes, (b"x" * 199 + b"\n",)))
     sink.flush()
 
     assert sum(sizes) == 50 * 200
@@ -157,12 +158,32 @@ def test_a_file_gets_all_that_is_held_at_once(tmp_path, monkeypatch):
     write = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: sizes.append(len(data)) or write(fd, data))
     sink = Sink.to(str(tmp_path / "log"))
-    sink._held.extend(b"%049d\n" % number for number in range(200))
+    sink._held.extend((bytes, (b"%049d\n" % number,)) for number in range(200))
 
     sink.close()
 
     assert sizes == [10_000]
     assert len((tmp_path / "log").read_bytes().splitlines()) == 200
+
+
+@pytest.mark.parametrize("hold_s", [0.0, 1.0], ids=["at once", "held"])
+def test_a_line_that_cannot_be_made_is_lost_and_counted(tmp_path, hold_s):
+    """The lines around it are written."""
+    sink = Sink.to(str(tmp_path / "log"))
+    sink.write(b"one\n")
+    sink.hold_s = hold_s
+    sink._wrote = ticks_s()
+
+    sink.put(lambda value: 1 / value, (0,))
+    sink.put(lambda value: b"%d\n" % value, (2,))
+    sink.hold_s = 0.0
+    sink.flush()
+    sink.close()
+    while sink._flusher is not None:
+        time.sleep(0.01)
+
+    assert (tmp_path / "log").read_bytes() == b"one\n2\n"
+    assert sink.lost == 1
 
 
 def test_nothing_held_is_lost_when_the_process_ends(tmp_path):

@@ -82,7 +82,6 @@ class RequestLines:
 
     def write(self, ctx: Any, status: int, seconds: float, size: int) -> None:
         """Write the line of a finished request. size: bytes of the body, -1 unknown."""
-        # PERF: one f-string and one write; json.dumps of the same line is 5 x.
         environ = ctx.environ
         route = ctx.lane.notes.get(NOTE) or self._fragment(ctx.lane, environ)
         sink = self.sink
@@ -91,23 +90,40 @@ class RequestLines:
         if self._text:
             sink.write(self._readable(environ, status, seconds, size))
             return
-        now = clock.now_s()
-        second, stamp = self._second
-        if int(now) != second:
-            second, stamp = self._turn(int(now))
-        asked = (environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""), route)
-        target = self._targets.get(asked) or self._target(asked)
-        remote = environ.get("REMOTE_ADDR", "")
         more = ""
         if "HTTP_TRACEPARENT" in environ or status >= 400:
             more = _more(ctx, environ, status)
-        sink.write(
+        asked = (environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""), route)
+        who = (environ.get("carboy.id", ""), environ.get("REMOTE_ADDR", ""))
+        sink.put(self._line, (clock.now_s(), who, asked, status, seconds, size, more))
+
+    def _line(
+        self,
+        now: float,
+        who: tuple[str, str],
+        asked: tuple[str, str, str],
+        status: int,
+        seconds: float,
+        size: int,
+        more: str,
+    ) -> bytes:
+        """Return the line of a request from what was noted when it ended.
+
+        who: (request id, address). asked: (method, path, fragment of the route).
+        """
+        # PERF: one f-string; json.dumps of the same line is 5 x.
+        second, stamp = self._second
+        if int(now) != second:
+            second, stamp = self._turn(int(now))
+        target = self._targets.get(asked) or self._target(asked)
+        name, remote = who
+        return (
             f"{stamp}{_MS[int((now - second) * 1000)]}"
-            f'{_ERROR if status >= 500 else _INFO}{environ.get("carboy.id", "")}",'
+            f'{_ERROR if status >= 500 else _INFO}{name}",'
             f'{target}{status},"ms":{seconds * 1000:.3f},'
             f'"bytes":{size if size >= 0 else "null"},'
-            f'"remote":"{self._remotes.get(remote) or self._remember(remote)}"{more}}}\n'.encode()
-        )
+            f'"remote":"{self._remotes.get(remote) or self._remember(remote)}"{more}}}\n'
+        ).encode()
 
     def _target(self, asked: tuple[str, str, str]) -> str:
         """Return the members that say what was asked, and keep those of likely repeats."""
