@@ -33,7 +33,7 @@ from carboy.policy.binds import Inside, PolicyBind
 from carboy.policy.book import Governed, Rulebook, as_sql
 from carboy.policy.errors import Refused
 from carboy.policy.inserts import check_insert
-from carboy.policy.texts import FUNCTIONS, check_text, function_refused
+from carboy.policy.texts import FUNCTIONS, CheckedNames, check_text, function_refused
 
 if TYPE_CHECKING:
     from carboy.policy.rules import Columns, Condition, Shape
@@ -66,6 +66,10 @@ def install(engine: sa.Engine, book: Rulebook) -> None:
     dialect.statement_compiler = type(
         f"Policy{base.__name__}", (PolicyCompiler, base), {"book": book}
     )
+    preparer = copy.copy(dialect.identifier_preparer)
+    names = staticmethod(lambda: book.names)
+    preparer.__class__ = type("Preparer", (CheckedNames, type(preparer)), {"names": names})
+    dialect.identifier_preparer = preparer
     cache = type("EngineCache", (ScopedCache,), {"book": book})
     seam.give_engine_cache(engine, cache)
     # The flush keeps its statements per mapper, where an engine's cache does not reach.

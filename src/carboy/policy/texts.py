@@ -10,10 +10,12 @@ quote makes the same text mean different things on different databases.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any, cast
 
 from carboy.policy.errors import Refused
 
-__all__ = ["FUNCTIONS", "check_text", "names_in"]
+__all__ = ["FUNCTIONS", "CheckedNames", "check_text", "names_in"]
 
 FUNCTIONS = frozenset(
     (
@@ -92,3 +94,16 @@ def function_refused(name: str) -> Refused:
         f"The function `{name}` reads what no policy can be compiled into.",
         hint="Write the query with `select(...)`, or wrap it in `with unscoped('why'):`.",
     )
+
+
+class CheckedNames:
+    """Mixed into a dialect's preparer of names: `quoted_name(.., quote=False)` is text."""
+
+    names: Callable[[], frozenset[str]]
+
+    def quote(self, ident: str) -> str:
+        """Return *ident* quoted where needed; refuse one that is more than a name."""
+        if getattr(ident, "quote", None) is False and not ident.isidentifier():
+            check_text(str(ident), type(self).names())
+        found: str = cast("Any", super()).quote(ident)
+        return found

@@ -1,0 +1,77 @@
+"""Decide on an object: in Python where that is proven to agree, else in the database.
+
+    decide(book, note, "update")   ->  True | False, without SQL when it is provable
+                                       None: only the database knows
+    allowed(session, note, ...)    ->  True | False: asks the database when need be
+
+Only values that were loaded or flushed are looked at: what was merely assigned may read
+differently once the database has stored it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import sqlalchemy as sa
+
+from carboy.base.scope import frame
+from carboy.policy.binds import Inside
+from carboy.policy.book import as_sql
+from carboy.policy.expressions import Unprovable, Values
+
+if TYPE_CHECKING:
+    from sqlalchemy import orm
+
+    from carboy.policy.book import Rulebook
+    from carboy.policy.rules import Columns
+
+__all__ = ["allowed", "decide"]
+
+
+def decide(book: Rulebook, row: Any, action: str) -> bool | None:
+    """Return whether who asks may do *action* to *row*; None when only SQL can tell.
+
+    action: "read", "update" or "delete"; who writes a row must also be able to see it.
+    """
+    scope = frame().scope
+    if scope.system:
+        return True
+    governed = book.governed(sa.inspect(row).mapper.base_mapper.local_table)
+    values = _loaded(row)
+    found = [governed.rules[name].decide(values, scope) for name in {"read", action}]
+    return False if False in found else None if None in found else True
+
+
+def allowed(session: orm.Session, book: Rulebook, row: Any, action: str) -> bool:
+    """Return whether who asks may do *action* to *row*. At most one statement."""
+    found = decide(book, row, action)
+    return _asked(session, book, row, action) if found is None else found
+
+
+def _asked(session: orm.Session, book: Rulebook, row: Any, action: str) -> bool:
+    """SELECT the rule WHERE the key is the row's."""
+    state = sa.inspect(row)
+    if state.key is None:
+        return False
+    table = state.mapper.base_mapper.local_table
+    governed = book.governed(table)
+    rule = governed.condition(action, cast("Columns", table.c), book.shape(frame()))
+    keys = zip(state.mapper.base_mapper.primary_key, state.key[1], strict=True)
+    where = [column == value for column, value in keys]
+    count = sa.select(sa.func.count()).select_from(table).where(*where, as_sql(rule))
+    connection = session.connection(bind_arguments={"mapper": state.mapper})
+    return bool(connection.scalar(sa.select(Inside(count.scalar_subquery()))))
+
+
+def _loaded(row: Any) -> Values:
+    """Return what looks up a column's value, as the database holds it."""
+    state = sa.inspect(row)
+    mapper = state.mapper
+
+    def values(key: str) -> Any:
+        name = mapper.get_property_by_column(mapper.base_mapper.local_table.c[key]).key
+        if name not in state.dict or name in state.committed_state:
+            raise Unprovable
+        return state.dict[name]
+
+    return values
