@@ -186,6 +186,22 @@ def test_a_line_that_cannot_be_made_is_lost_and_counted(tmp_path, hold_s):
     assert sink.lost == 1
 
 
+def test_a_pipe_that_nobody_reads_costs_lines_and_no_memory(pipe, monkeypatch):
+    """What is held is bounded; the rest is counted as lost, and no request waits."""
+    monkeypatch.setattr("carboy.observe.sink.MOST_HELD", 10)
+    sink = Sink(pipe[1])
+    sink.hold_s = 0.2
+    sink._wrote = ticks_s()
+
+    for number in range(25):
+        sink.write(b"%d\n" % number)
+
+    assert len(sink._held) == 10
+    assert sink.lost == 15
+    sink._flusher.join(5)
+    assert os.read(pipe[0], 100).split() == [b"%d" % number for number in range(10)]
+
+
 def test_nothing_held_is_lost_when_the_process_ends(tmp_path):
     """The interpreter waits for the thread that writes."""
     program = (

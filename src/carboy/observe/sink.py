@@ -30,6 +30,7 @@ __all__ = ["Sink"]
 
 STREAMS = {"stdout": 1, "stderr": 2}
 PIPE_BUF = 4096  # POSIX: writes to a pipe up to here are never mixed with others
+MOST_HELD = 20_000  # lines, some 12 MB; a pipe that nobody reads must not eat the memory
 FILE_BUF = 65_536  # to anything else, a write of any size goes out whole
 
 
@@ -93,7 +94,10 @@ class Sink:
         """
         if self.hold_s:
             if self._held or ticks_s() - self._wrote < self.hold_s:
-                self._held.append((make, facts))
+                if len(self._held) < MOST_HELD:
+                    self._held.append((make, facts))
+                else:
+                    self._count_loss(1)
                 if self._flusher is None:
                     self._start()
                 return
