@@ -2,8 +2,7 @@
 
 Each gets an answer from 400 to 499, or the server closes the connection without one
 (framing errors are its own); never a 500, never silence for 5 seconds; and the next
-honest request is answered. The rows are those of SECURITY.md ("on the wire") and of
-the issue ("Bad input"); some end in the server, some in our gate.
+honest request is answered. Some end in the server, some in our gate.
 """
 
 import contextlib

@@ -7,7 +7,7 @@
 A probe returns None when all is well, else one line that says what is not. All
 probes run at once, each in a thread, with a time limit; the outcome is kept for
 a second. So a database that hangs flips readiness within limit + keep = 3 s, and
-no probe ever holds more than one thread. Source: RELIABILITY.md, D-07 to D-20.
+no probe ever holds more than one thread.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Limits(Battery):
         Option(
             "MAX_BODY", Bytes, default="16 MB", bounds=("1 kB", "100 GB"),
             help="Refuse request bodies longer than this with 413, chunked ones too.",
-            because="Flask reads any length into memory; 50 MB of JSON cost 1 s (SECURITY.md)."
+            because="Flask reads any length into memory; 50 MB of JSON cost 1 s of CPU."
             " A larger MAX_CONTENT_LENGTH of Flask counts instead.",
         ),
         Option(
