@@ -294,7 +294,9 @@ def test_all_broken_rules_are_told_at_once(shop, session):
     ("values", "kind", "message", "fields"),
     [
         pytest.param({"price": -1}, "check", "Price must be at least 0 cents.", ["price"], id="ge"),
-        pytest.param({"size": "M", "price": 50}, "check", "Size must be one of S, Large.", ["size"], id="in"),
+        pytest.param(
+            {"size": "M", "price": 50}, "check", "Size must be one of S, Large.", ["size"], id="in"
+        ),
         pytest.param(
             {"title": "E"}, "check", "Title must have at least 2 characters.", ["title"], id="min"
         ),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.pool import PoolProxiedConnection
 
-__all__ = ["BACKENDS", "Limits", "backend_of", "engine_for", "hooks"]
+__all__ = ["BACKENDS", "Limits", "backend_of", "engine_for", "hooks", "resolve"]
 
 BACKENDS: dict[str, Backend] = {
     backend.name: backend for backend in (SQLite(), PostgreSQL(), MariaDB(), MySQL())
@@ -69,7 +69,7 @@ def engine_for(
     >>> engine_for("sqlite://").dialect.name
     'sqlite'
     """
-    url, backend = _resolve(address)
+    url, backend = resolve(address)
     limits = limits or Limits()
     settings = {"poolclass": Pool, **backend.arguments(url, limits), **more}
     try:
@@ -89,8 +89,11 @@ def backend_of(bind: Any) -> Backend:
     return BACKENDS[getattr(bind, "dialect", bind).name]
 
 
-def _resolve(address: str | URL) -> tuple[URL, Backend]:
-    """Return the address with the driver we test, and its backend."""
+def resolve(address: str | URL) -> tuple[URL, Backend]:
+    """Return the address with the driver we test, and its backend.
+
+    Raises SetupError (data.url) for what is no address of a database we know.
+    """
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):  # a port that is no number is a ValueError

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from carboy.base.errors import SetupError
 from carboy.data.engines import Limits, engine_for
@@ -38,6 +40,7 @@ class Places:
         self._more = more
         self._engines: dict[str, Engine] = {}
         self._lock = threading.Lock()
+        _everywhere.add(self)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,3 +93,17 @@ class Places:
                     addresses[name], name=key, limits=self._limits, **self._more
                 )
             return self._engines[key]
+
+
+_everywhere: WeakSet[Places] = WeakSet()
+
+
+def _after_fork() -> None:
+    """Leave the parent's connections to the parent: two processes cannot talk on one."""
+    for places in _everywhere:
+        places._lock = threading.Lock()  # the parent's may be held, by a thread that is not here
+        for engine in places._engines.values():
+            engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -141,6 +141,7 @@ class Sessions:
     def __init__(self, places: Places, *, replica: bool = False) -> None:
         self.places = places
         self.replica = replica
+        self.failed: BaseException | None = None  # after which they were rolled back
         self._open: dict[Hashable, DataSession] = {}
 
     def current(self) -> DataSession:

@@ -77,13 +77,14 @@ class Backend:
 
     name: SQLAlchemy's name of the dialect. driver: with the driver we test.
     module: the driver's package. extra: what to install for it; empty when built in.
-    can: capabilities, by name.
+    ping: a statement that fails when the data cannot be read. can: capabilities, by name.
     """
 
     name: ClassVar[str]
     driver: ClassVar[str]
     module: ClassVar[str]
     extra: ClassVar[str] = ""
+    ping: ClassVar[str] = "SELECT 1"
     can: ClassVar[frozenset[str]] = frozenset()
 
     def arguments(self, url: URL, limits: Limits) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import StaticPool, event
@@ -71,6 +72,7 @@ class SQLite(Backend):
     name = "sqlite"
     driver = "sqlite+pysqlite"
     module = "sqlite3"
+    ping = "SELECT count(*) FROM sqlite_master"  # SELECT 1 would not look at the file
     can = frozenset({"savepoints", "transactional_ddl", "returning", "json"})
 
     def arguments(self, url: URL, limits: Limits) -> dict[str, Any]:
@@ -83,6 +85,8 @@ class SQLite(Backend):
     def prepare(self, engine: Engine, limits: Limits) -> None:
         """Set each connection up, and begin transactions at the first write."""
         memory = in_memory(engine.url)
+        if not memory:
+            event.listen(engine, "do_connect", _make_folder)
 
         @event.listens_for(engine, "connect")
         def connect(connection: Any, record: Any) -> None:
@@ -115,6 +119,16 @@ class SQLite(Backend):
             if name.startswith(prefix):
                 return _with_place(kind, text)
         return None
+
+
+def _make_folder(dialect: Any, record: Any, arguments: Any, keywords: Any) -> None:
+    """Make the folder of the file, so that the first start needs no preparation."""
+    path = str(arguments[0])
+    if not path.startswith("file:"):
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            pass  # SQLite says that it cannot open the file, and that becomes DatabaseDown
 
 
 def in_memory(url: URL) -> bool:
