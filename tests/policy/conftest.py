@@ -1,5 +1,6 @@
 """A small library: people, notebooks that are shared, notes in them, and an SQLite of it."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -115,6 +116,12 @@ def sqlite():
         raw.execute("PRAGMA foreign_keys=ON")
 
     return engine
+
+
+@pytest.fixture
+def policy_examples():
+    """How many random examples to try: CARBOY_POLICY_EXAMPLES, for the long run."""
+    return int(os.environ.get("CARBOY_POLICY_EXAMPLES", "60"))
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ def test_read_rules_that_lean_on_each_other_are_refused():
         parent: orm.Mapped[Parent] = orm.relationship(back_populates="parts")
         policy = Policy(read=related("parent"))
 
-    with pytest.raises(SetupError, match="Parent -> Part|Part -> Parent"):
+    with pytest.raises(SetupError, match=r"Parent -> Part|Part -> Parent"):
         Rulebook(Base.registry).tables()
 
 

@@ -54,11 +54,10 @@ def test_a_row_cannot_be_moved_out_of_sight(m, session, engine, how):
             assert session.execute(stmt).rowcount == 0
         else:
             changes = [{"id": 1, "author_id": 2}]
+            by_key = sa.update(m.Book)
             with pytest.raises(NotFound):
-                if how == "bulk by key":
-                    session.execute(sa.update(m.Book), changes)
-                else:
-                    session.bulk_update_mappings(m.Book, changes)
+                (session.execute(by_key, changes) if how == "bulk by key"
+                 else session.bulk_update_mappings(m.Book, changes))  # fmt: skip
         session.rollback()
     assert rows(engine, m.Book, id=1)[0].author_id == 1
 
@@ -76,16 +75,14 @@ def test_an_expression_in_set_is_seen_as_what_it_will_be(m, session):
 def test_what_may_not_be_created_is_not(m, session, engine, how):
     """In every way that a row can be inserted."""
     book = {"title": "forged", "author_id": 2, "public": True}
+    insert = {
+        "flush": lambda: (session.add(m.Book(**book)), session.flush()),
+        "core": lambda: session.connection().execute(sa.insert(m.Book.__table__).values(**book)),
+        "bulk_save_objects": lambda: session.bulk_save_objects([m.Book(**book)]),
+        "insert list": lambda: session.execute(sa.insert(m.Book), [{**book, "author_id": 1}, book]),
+    }
     with scope(user=1), pytest.raises(NotPermitted) as error:
-        if how == "flush":
-            session.add(m.Book(**book))
-            session.flush()
-        elif how == "core":
-            session.connection().execute(sa.insert(m.Book.__table__).values(**book))
-        elif how == "bulk_save_objects":
-            session.bulk_save_objects([m.Book(**book)])
-        else:
-            session.execute(sa.insert(m.Book), [{**book, "author_id": 1}, book])
+        insert[how]()
     assert error.value.code == "policy.create"
     session.rollback()
     assert not rows(engine, m.Book, title="forged")

@@ -196,6 +196,7 @@ class Rulebook:
             return known
         who = frame.scope
         shape = Shape(
+            self.version,
             who.system,
             who.user is not None,
             who.tenant is not None,

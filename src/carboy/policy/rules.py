@@ -58,9 +58,11 @@ Condition = bool | ColumnElement[bool]
 class Shape(NamedTuple):
     """All that a compiled condition may depend on besides bind values.
 
+    version: of the rulebook, which rises when models are added.
     roles, tokens: only those that some rule mentions, so that shapes stay few.
     """
 
+    version: int
     system: bool
     signed_in: bool
     has_tenant: bool
