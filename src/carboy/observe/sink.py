@@ -30,6 +30,7 @@ __all__ = ["Sink"]
 
 STREAMS = {"stdout": 1, "stderr": 2}
 PIPE_BUF = 4096  # POSIX: writes to a pipe up to here are never mixed with others
+BATCH = 64  # lines; so many facts stay in the cache until they are written
 MOST_HELD = 20_000  # lines, some 12 MB; a pipe that nobody reads must not eat the memory
 FILE_BUF = 65_536  # to anything else, a write of any size goes out whole
 
@@ -50,6 +51,7 @@ class Sink:
         self._owned = owned
         self._torn = False
         self._lock = threading.Lock()
+        self._flushing = threading.Lock()
         self._wrote = 0.0
         self._held: deque[tuple[Callable[..., bytes], tuple[Any, ...]]] = deque()
         self._flusher: threading.Thread | None = None
@@ -94,11 +96,14 @@ class Sink:
         """
         if self.hold_s:
             if self._held or ticks_s() - self._wrote < self.hold_s:
-                if len(self._held) < MOST_HELD:
+                held = len(self._held)
+                if held < MOST_HELD:
                     self._held.append((make, facts))
                 else:
                     self._count_loss(1)
-                if self._flusher is None:
+                if held >= BATCH:
+                    self.flush()
+                elif self._flusher is None:
                     self._start()
                 return
             self._wrote = ticks_s()
@@ -106,6 +111,14 @@ class Sink:
 
     def flush(self) -> None:
         """Write what is held, in the order it came; to a pipe a PIPE_BUF at a time."""
+        if not self._flushing.acquire(blocking=False):
+            return  # somebody is at it
+        try:
+            self._flush()
+        finally:
+            self._flushing.release()
+
+    def _flush(self) -> None:
         most = PIPE_BUF if _is_pipe(self._fd) else FILE_BUF
         chunk: list[bytes] = []
         size = 0
@@ -194,7 +207,7 @@ def _forget_after_fork() -> None:
     for sink in _sinks:
         sink._held.clear()
         sink._flusher = None
-        sink._lock = threading.Lock()
+        sink._lock, sink._flushing = threading.Lock(), threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
