@@ -23,8 +23,8 @@ from carboy.base.options import Count, Names, Option, Seconds, Text
 from carboy.data import db as verbs
 from carboy.data.backends.sqlite import in_memory
 from carboy.data.engines import Limits, backend_of, resolve
-from carboy.data.places import Places
-from carboy.data.session import MAIN, Sessions
+from carboy.data.places import MAIN, Places
+from carboy.data.session import Sessions
 from carboy.engine.seam import cv_request
 
 __all__ = ["Data"]

@@ -22,8 +22,8 @@ from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from carboy.base.errors import RequestFault, SetupError
 from carboy.data.models import Model
 from carboy.data.paging import Pagination, paginate
-from carboy.data.places import Places
-from carboy.data.session import MAIN, DataSession, Sessions
+from carboy.data.places import MAIN, Places
+from carboy.data.session import DataSession, Sessions
 from carboy.data.transactions import TRIES, retried, transaction
 from carboy.data.validity import broken_rule
 from carboy.engine.seam import cv_app, cv_request
@@ -115,7 +115,9 @@ class Database:
         self._each(metadata or Model.metadata, "create_all")
 
     def drop_all(self, *, metadata: MetaData | None = None) -> None:
-        """Drop all tables of the models."""
+        """Drop all tables of the models; what is not committed is undone first."""
+        for session in _sessions():
+            session.rollback()  # or its locks would hold us up
         self._each(metadata or Model.metadata, "drop_all")
 
     def get_or_404(self, model: type[M], key: Any, *, description: str = "") -> M:

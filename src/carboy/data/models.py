@@ -80,12 +80,10 @@ class Model(DeclarativeBase):
     constraints: a tuple of `unique(...)` and `check(...)` over several fields.
     database: the name of the database it lives in, when there are several.
 
-    >>> from sqlalchemy.orm import Mapped
-    >>> from carboy.data.fields import field
-    >>> class Planet(Model):
-    ...     name: Mapped[str] = field(max_length=20, unique=True)
-    >>> Planet.__tablename__, list(Planet.facts().fields)
-    ('planets', ['id', 'name'])
+        class Planet(Model):
+            name: Mapped[str] = field(max_length=20, unique=True)
+
+    is the table `planets` with the columns id and name.
     """
 
     metadata = MetaData(naming_convention=CONVENTION)

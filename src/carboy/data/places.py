@@ -17,7 +17,10 @@ from carboy.data.engines import Limits, engine_for
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
-__all__ = ["Places"]
+__all__ = ["MAIN", "Places"]
+
+MAIN = "main"
+"""The name of the database that models live in unless they say otherwise."""
 
 
 class Places:

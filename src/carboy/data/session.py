@@ -20,14 +20,13 @@ from sqlalchemy.sql import visitors
 
 from carboy.base.errors import RequestFault
 from carboy.data.models import Model
+from carboy.data.places import MAIN
 from carboy.data.validity import check_row
 
 if TYPE_CHECKING:
     from carboy.data.places import Places
 
-__all__ = ["MAIN", "DataSession", "Outdated", "Sessions", "mixins", "seams", "session_class"]
-
-MAIN = "main"
+__all__ = ["DataSession", "Outdated", "Sessions", "mixins", "seams", "session_class"]
 
 mixins: list[type] = []
 """Classes put before DataSession, the last one first; see `session_class`."""
@@ -66,7 +65,8 @@ class DataSession(Session):
         super().__init__(**more)
         self.places = places
         self.replica = replica
-        self.wrote = False
+        self.wrote = False  # ever: what a replica has may be older
+        self._wrote_in: Any = None  # the transaction of the last write
         self.depth = 0  # of db.transaction()
 
     def get_bind(
@@ -79,8 +79,19 @@ class DataSession(Session):
         if self._may_use_replica(clause):
             return self.places.reader(name)
         if self._flushing or clause is None or clause.is_dml or clause.is_text:
-            self.wrote = True
+            self.wrote, self._wrote_in = True, self.get_transaction()
         return self.places.engine(name)
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something was written or changed that is not committed yet."""
+        transaction = self.get_transaction()
+        written = transaction is not None and transaction is self._wrote_in
+        return bool(written or self.new or self.dirty or self.deleted)
+
+    def remove(self) -> None:
+        """Undo what was not committed, and forget all objects; Flask-SQLAlchemy's name."""
+        self.close()
 
     def _may_use_replica(self, clause: Any) -> bool:
         return (

@@ -16,6 +16,7 @@ from carboy.base.errors import SetupError
 from carboy.data.backends.common import ALONE
 from carboy.data.engines import backend_of
 from carboy.data.faults import TransactionRace
+from carboy.data.places import MAIN
 
 if TYPE_CHECKING:
     from carboy.data.session import DataSession
@@ -98,14 +99,14 @@ def _committing(session: DataSession) -> Iterator[None]:
 
 def _begin_alone(session: DataSession, outermost: bool) -> None:
     """Begin a transaction that is isolated from its first statement on."""
-    if not outermost or session.wrote or session.new or session.dirty or session.deleted:
+    if not outermost or session.unsaved:
         raise SetupError(
             "data.alone",
             "transaction(alone=True) was asked for after something was written.",
             hint="Begin with it: isolation holds for a whole transaction or not at all.",
         )
     session.rollback()  # ends what only read; loaded objects are read again
-    engine = session.get_bind()
+    engine = session.places.engine(MAIN)
     isolated: dict[str, Any] = {ALONE: True}
     if "serializable" in backend_of(engine).can:
         isolated = {"isolation_level": "SERIALIZABLE"}
