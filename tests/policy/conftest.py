@@ -11,17 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from carboy.base.scope import unscoped
 from carboy.policy.book import Rulebook
 from carboy.policy.filters import install
-from carboy.policy.rules import (
-    Field,
-    Policy,
-    everyone,
-    nobody,
-    owner,
-    related,
-    role,
-    signed_in,
-    where,
-)
+from carboy.policy.policies import Field, Policy
+from carboy.policy.rules import everyone, nobody, owner, related, role, signed_in, where
 
 
 def models():

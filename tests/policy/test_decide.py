@@ -15,7 +15,8 @@ from carboy.policy.binds import asker
 from carboy.policy.book import Rulebook
 from carboy.policy.decide import allowed, decide
 from carboy.policy.filters import install
-from carboy.policy.rules import Policy, everyone, nobody, owner, role, signed_in, where
+from carboy.policy.policies import Policy
+from carboy.policy.rules import everyone, nobody, owner, role, signed_in, where
 
 
 class Colour(enum.Enum):

@@ -5,7 +5,6 @@ rows, and without any on a copy that holds only what a naive evaluation of the r
 Python leaves over, with NULL for hidden fields. Both must answer the same.
 """
 
-import contextlib
 from types import SimpleNamespace
 
 import pytest
@@ -14,21 +13,10 @@ from hypothesis import given, settings, strategies as st
 from sqlalchemy import func, orm, select
 
 from carboy.base.scope import scope, unscoped
-from carboy.policy import filters, flushed, inserts, session as sessions
-from carboy.policy.binds import Inside, PolicyBind
+from carboy.policy import filters, session as sessions
 from carboy.policy.book import Rulebook
-from carboy.policy.errors import NotFound, Refused
-from carboy.policy.rules import (
-    Field,
-    Policy,
-    everyone,
-    nobody,
-    owner,
-    related,
-    role,
-    signed_in,
-    where,
-)
+from carboy.policy.policies import Field, Policy
+from carboy.policy.rules import everyone, nobody, owner, related, role, signed_in, where
 
 
 def shop():

@@ -6,7 +6,8 @@ from sqlalchemy import func, orm, select
 
 from carboy.base.scope import NobodyAsking, scope, unscoped
 from carboy.policy.errors import NotFound, Refused
-from carboy.policy.rules import Field, Policy, nobody, role
+from carboy.policy.policies import Field, Policy
+from carboy.policy.rules import nobody, role
 
 
 def ids(result):

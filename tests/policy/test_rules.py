@@ -9,8 +9,8 @@ from carboy.base.scope import NobodyAsking, Scope, current, scope
 from carboy.policy.binds import asker
 from carboy.policy.book import Rulebook
 from carboy.policy.decide import decide
+from carboy.policy.policies import Policy
 from carboy.policy.rules import (
-    Policy,
     everyone,
     nobody,
     owner,

@@ -21,17 +21,8 @@ from sqlalchemy import ColumnElement, event, orm
 from carboy.base.errors import SetupError
 from carboy.policy.errors import Refused
 from carboy.policy.links import ActionLink, Link, Linked, Refers, equal_pairs, links
-from carboy.policy.rules import (
-    Both,
-    Columns,
-    Condition,
-    Either,
-    Field,
-    Policy,
-    Rule,
-    Shape,
-    nobody,
-)
+from carboy.policy.policies import Field, Policy
+from carboy.policy.rules import Both, Columns, Condition, Either, Rule, Shape, nobody
 
 if TYPE_CHECKING:
     from carboy.base.scope import Frame

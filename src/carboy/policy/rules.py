@@ -15,9 +15,8 @@ not fulfilled, and its negation is: nobody needs to know about NULL.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Columns",
-    "Field",
-    "Policy",
     "Rule",
     "Shape",
     "everyone",
@@ -346,27 +343,27 @@ signed_in: Rule = SignedIn()
 
 def owner(name: str) -> Rule:
     """Return the rule: the relation or column *name* is the user who asks."""
-    return Same("user", _name(name, "owner"))
+    return Same("user", checked_name(name, "owner"))
 
 
 def tenant(name: str) -> Rule:
     """Return the rule: the relation or column *name* is the tenant of who asks."""
-    return Same("tenant", _name(name, "tenant"))
+    return Same("tenant", checked_name(name, "tenant"))
 
 
 def role(name: str) -> Rule:
     """Return the rule: who asks holds the role *name*."""
-    return Holds("role", _name(name, "role"))
+    return Holds("role", checked_name(name, "role"))
 
 
 def token(name: str) -> Rule:
     """Return the rule: who asks uses no token, or one that reaches to *name*."""
-    return Holds("token", _name(name, "token"))
+    return Holds("token", checked_name(name, "token"))
 
 
 def related(name: str, rule: Rule | None = None) -> Rule:
     """Return the rule: a row of the relation *name* fulfils *rule* (none: may be read)."""
-    return Related(_name(name, "related"), None if rule is None else _rule(rule))
+    return Related(checked_name(name, "related"), None if rule is None else _rule(rule))
 
 
 def where(condition: Any) -> Rule:
@@ -379,71 +376,6 @@ def where(condition: Any) -> Rule:
     Where(...)
     """
     return Where(condition)
-
-
-@dataclass(frozen=True)
-class Field:
-    """Who may see a column's value, and who may set it. Hidden values read as None."""
-
-    read: Rule = everyone
-    write: Rule = everyone
-
-
-@dataclass(init=False)
-class Policy:
-    """What may be done with the rows of a model. What is not said is forbidden.
-
-    read, create, update, delete: rules. write: for the last three where they are not given.
-    check: what a row must fulfil once it is updated; the update rule when not given.
-    fields: column name to a rule (to see and to set it) or a Field.
-    tenant: relation or column that must be the tenant of who asks, for everything.
-    Raises SetupError, with the line of the declaration, for what is no rule.
-    """
-
-    rules: Mapping[str, Rule]
-    fields: Mapping[str, Field]
-    place: str = field(compare=False)
-
-    def __init__(
-        self,
-        *,
-        read: Rule = nobody,
-        write: Rule | None = None,
-        create: Rule | None = None,
-        update: Rule | None = None,
-        delete: Rule | None = None,
-        check: Rule | None = None,
-        fields: Mapping[str, Rule | Field] | None = None,
-        tenant: str | None = None,
-    ) -> None:
-        caller = sys._getframe(1)
-        self.place = f"{caller.f_code.co_filename}:{caller.f_lineno}"
-        other = nobody if write is None else write
-        given = {"read": read, "create": create, "update": update, "delete": delete}
-        rules = {
-            name: self._checked(name, other if rule is None else rule)
-            for name, rule in given.items()
-        }
-        rules["check"] = self._checked("check", rules["update"] if check is None else check)
-        if tenant is not None:
-            mine = Same("tenant", _name(tenant, "tenant", self.place))
-            rules = {name: Both((mine, rule)) for name, rule in rules.items()}
-        self.rules = rules
-        self.fields = {
-            name: one if isinstance(one, Field) else Field(one, one)
-            for name, one in (fields or {}).items()
-            if isinstance(one, Field) or self._checked(name, one) is not None
-        }
-
-    def _checked(self, name: str, rule: Any) -> Rule:
-        if isinstance(rule, Rule):
-            return rule
-        raise SetupError(
-            "policy.no_rule",
-            f"{name}={rule!r} in the policy at {self.place} is no rule.",
-            hint="Use everyone, nobody, signed_in, owner('author'), role('staff'), where(...),"
-            " related('notebook'), combined by |, & and ~.",
-        )
 
 
 def _joined(found: list[Condition], join: Callable[..., Any], *, empty: bool) -> Condition:
@@ -469,7 +401,8 @@ def _rule(other: Any) -> Rule:
     )
 
 
-def _name(name: Any, function: str, place: str = "") -> str:
+def checked_name(name: Any, function: str, place: str = "") -> str:
+    """Return *name*; raise SetupError when it is none. place: of the declaration."""
     if isinstance(name, str) and name:
         return name
     where_ = f" at {place}" if place else ""

@@ -1,0 +1,49 @@
+"""Compiled caches with entries of their own for each shape of who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from carboy.policy.floor import shape_now
+
+if TYPE_CHECKING:
+    from carboy.policy.book import Rulebook
+    from carboy.policy.rules import Shape
+
+__all__ = ["ScopedCache"]
+
+
+class ScopedCache(MutableMapping[Any, Any]):
+    """A compiled cache with entries of their own for each shape of who asks."""
+
+    book: Rulebook
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return what was compiled for *key* and this shape."""
+        return self.inner.get((self._shape(), key), default)
+
+    def _shape(self) -> Shape | None:
+        return shape_now(self.book)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.inner[self._shape(), key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.inner[self._shape(), key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self.inner[self._shape(), key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.inner)
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def clear(self) -> None:
+        """Forget everything, of all shapes."""
+        self.inner.clear()
