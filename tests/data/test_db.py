@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from sqlalchemy import func, insert, select, text, update
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from carboy import Carboy
 from carboy.base.errors import SetupError
@@ -363,6 +363,45 @@ def test_pages_by_number(make, note, query, expected):
     answer = app.test_client().get("/" + query)
     found = (answer.status_code, *answer.json) if answer.status_code == 200 else (404,)
     assert found == expected
+
+
+def test_what_was_written_for_others_works(make, base):
+    """Plain SQLAlchemy models, and Flask-SQLAlchemy's way of writing columns."""
+
+    class Plain(DeclarativeBase):
+        pass
+
+    class City(Plain):
+        __tablename__ = "city"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+
+    class Team(base):
+        __tablename__ = "team"
+        key = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(80), unique=True, nullable=False)
+        players = db.relationship("Player", backref="team", lazy=True)
+
+    class Player(base):
+        id = db.Column(db.Integer, primary_key=True)
+        team_id = db.Column(db.Integer, db.ForeignKey("team.key"))
+
+    with make().app_context():
+        db.create_all(metadata=Plain.metadata)
+        db.session.add_all([City(name="Bern"), Team(name="a", players=[Player(), Player()])])
+        db.session.commit()
+        assert db.get_or_404(City, 1).name == "Bern"
+        assert len(db.session.execute(db.select(Team)).scalar_one().players) == 2
+        db.session.remove()
+        db.drop_all(metadata=Plain.metadata)
+    assert list(Team.facts().fields) == ["key", "name"]
+
+
+def test_what_neither_has_is_an_attribute_error():
+    """A slip of the pen is told, and modules are no verbs."""
+    for name in ("selct", "orm", "_private"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(db, name)
 
 
 def test_models_live_in_the_database_they_name(make, base, tmp_path):

@@ -13,9 +13,11 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy
+import sqlalchemy.orm
 from sqlalchemy import MetaData
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 
@@ -53,11 +55,14 @@ class Database:
 
     Model = Model
     select = staticmethod(sqlalchemy.select)
-    insert = staticmethod(sqlalchemy.insert)
-    update = staticmethod(sqlalchemy.update)
-    delete = staticmethod(sqlalchemy.delete)
-    func = sqlalchemy.func
-    text = staticmethod(sqlalchemy.text)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a public name of SQLAlchemy: `db.String`, `db.relationship`, `db.func`."""
+        for module in (sqlalchemy, sqlalchemy.orm):
+            value = getattr(module, name, None)
+            if value is not None and not isinstance(value, ModuleType) and name[0] != "_":
+                return value
+        raise AttributeError(f"neither db nor SQLAlchemy has {name!r}")
 
     @property
     def session(self) -> DataSession:

@@ -202,11 +202,9 @@ def _parent(cls: type[Model]) -> type[Model] | None:
 
 def _has_key(cls: type[Model]) -> bool:
     """Tell whether the class or a mixin declares a primary key."""
-    return any(
-        isinstance(value, MappedColumn) and value.column.primary_key
-        for base in cls.__mro__
-        for value in vars(base).values()
-    )
+    declared = [value for base in cls.__mro__ for value in vars(base).values()]
+    columns = [c.column if isinstance(c, MappedColumn) else c for c in declared]
+    return any(isinstance(c, Column) and c.primary_key for c in columns)
 
 
 def _with_options(given: Any, options: dict[str, Any]) -> Any:
