@@ -59,6 +59,16 @@ if TYPE_CHECKING:
         SetupError as SetupError,
     )
     from carboy.base.options import Option as Option
+    from carboy.data.constraints import check as check, unique as unique
+    from carboy.data.db import db as db
+    from carboy.data.fields import field as field
+    from carboy.data.mixins import Timestamps as Timestamps, Versioned as Versioned
+    from carboy.data.models import Model as Model
+    from carboy.data.relations import (
+        belongs_to as belongs_to,
+        has_many as has_many,
+        many_to_many as many_to_many,
+    )
     from carboy.engine.app import Blueprint as Blueprint, Carboy as Carboy
     from carboy.engine.params import (
         Body as Body,
@@ -85,6 +95,7 @@ _OURS = {
     "Form": "carboy.engine.params",
     "Given": "carboy.engine.params",
     "Header": "carboy.engine.params",
+    "Model": "carboy.data.models",
     "Option": "carboy.base.options",
     "Query": "carboy.engine.params",
     "Request": "carboy.engine.requests",
@@ -92,8 +103,17 @@ _OURS = {
     "Response": "carboy.engine.responses",
     "ServiceDown": "carboy.base.errors",
     "SetupError": "carboy.base.errors",
+    "Timestamps": "carboy.data.mixins",
+    "Versioned": "carboy.data.mixins",
+    "belongs_to": "carboy.data.relations",
+    "check": "carboy.data.constraints",
     "csp": "carboy.web.csp",
     "csp_nonce": "carboy.web.csp",
+    "db": "carboy.data.db",
+    "field": "carboy.data.fields",
+    "has_many": "carboy.data.relations",
+    "many_to_many": "carboy.data.relations",
+    "unique": "carboy.data.constraints",
 }
 """Name to the module that holds it; every other public name is Flask's own."""
 
@@ -111,6 +131,7 @@ __all__ = [
     "Form",
     "Given",
     "Header",
+    "Model",
     "Option",
     "Query",
     "Request",
@@ -118,26 +139,34 @@ __all__ = [
     "Response",
     "ServiceDown",
     "SetupError",
+    "Timestamps",
+    "Versioned",
     "abort",
     "after_this_request",
     "appcontext_popped",
     "appcontext_pushed",
     "appcontext_tearing_down",
     "before_render_template",
+    "belongs_to",
+    "check",
     "copy_current_request_context",
     "csp",
     "csp_nonce",
     "current_app",
+    "db",
+    "field",
     "flash",
     "g",
     "get_flashed_messages",
     "get_template_attribute",
     "got_request_exception",
     "has_app_context",
+    "has_many",
     "has_request_context",
     "json",
     "jsonify",
     "make_response",
+    "many_to_many",
     "message_flashed",
     "redirect",
     "render_template",
@@ -153,6 +182,7 @@ __all__ = [
     "stream_template_string",
     "stream_with_context",
     "template_rendered",
+    "unique",
     "url_for",
 ]
 
