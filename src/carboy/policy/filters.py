@@ -39,26 +39,18 @@ from carboy.policy.texts import CheckedNames, check_text
 if TYPE_CHECKING:
     from carboy.policy.rules import Columns, Condition
 
-__all__ = ["PolicyCompiler", "install"]
+__all__ = ["PolicyCompiler", "compile_into", "install"]
 
 
 def install(engine: sa.Engine, book: Rulebook) -> None:
     """Compile the rules of *book* into every statement of *engine*.
 
     Call it before the first statement, once; a second call changes nothing.
+    Raises SetupError on an SQLAlchemy that was not checked.
     """
-    seam.check_version()
-    dialect = engine.dialect
-    if issubclass(dialect.statement_compiler, PolicyCompiler):
+    if isinstance(engine.dialect.identifier_preparer, CheckedNames):
         return
-    base = dialect.statement_compiler
-    dialect.statement_compiler = type(
-        f"Policy{base.__name__}", (PolicyCompiler, base), {"book": book}
-    )
-    preparer = copy.copy(dialect.identifier_preparer)
-    names = staticmethod(lambda: book.names)
-    preparer.__class__ = type("Preparer", (CheckedNames, type(preparer)), {"names": names})
-    dialect.identifier_preparer = preparer
+    compile_into(engine.dialect, book)
     cache = type("EngineCache", (ScopedCache,), {"book": book})
     seam.give_engine_cache(engine, cache)
     # The flush keeps its statements per mapper, where an engine's cache does not reach.
@@ -66,6 +58,18 @@ def install(engine: sa.Engine, book: Rulebook) -> None:
     book.stale = True
     event.listen(engine, "before_cursor_execute", _driver_sql(book))
     event.listen(engine, "handle_error", _unwrapped)
+
+
+def compile_into(dialect: sa.Dialect, book: Rulebook) -> None:
+    """Give *dialect* a compiler that knows the rules, and a preparer that checks names."""
+    seam.check_version()
+    base = dialect.statement_compiler
+    ours = type(f"Policy{base.__name__}", (PolicyCompiler, base), {"book": book})
+    dialect.statement_compiler = ours
+    preparer = copy.copy(dialect.identifier_preparer)
+    names = staticmethod(lambda: book.names)
+    preparer.__class__ = type("Preparer", (CheckedNames, type(preparer)), {"names": names})
+    dialect.identifier_preparer = preparer
 
 
 class PolicyCompiler(Writes, Refusals):
