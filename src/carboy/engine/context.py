@@ -29,11 +29,13 @@ class AppGlobals(AppContext):
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self._cv_tokens = []
 
     def __getattr__(self, name: str) -> Any:
+        value: Any
         if name == "g":
-            value: Any = self.app.app_ctx_globals_class()
+            value = self.app.app_ctx_globals_class()
+        elif name == "_cv_tokens":
+            value = []
         elif name == "url_adapter":
             value = self.app.create_url_adapter(None)
         else:

@@ -98,7 +98,7 @@ def push(plan: Plan, ctx: Any, opens_session: bool) -> None:
     app_ctx = None
     if current is None or current.app is not app:
         app_ctx = AppGlobals(app)
-        app_ctx._cv_tokens.append(cv_app.set(app_ctx))
+        app_ctx._cv_tokens = [cv_app.set(app_ctx)]
         if appcontext_pushed.receivers:
             appcontext_pushed.send(app, _async_wrapper=app.ensure_sync)
     ctx._cv_tokens = [(cv_request.set(ctx), app_ctx)]

@@ -215,9 +215,11 @@ def _fork(node: Node, parts: list[str], i: int, n: int, method: str, values: lis
 def _convert(target: Target, values: list[str]) -> tuple[Any, dict[str, Any]] | None:
     lane, converters = target
     arguments: dict[str, Any] = {}
+    i = 0
     try:
-        for (name, to_python), value in zip(converters, values, strict=False):
-            arguments[name] = value if to_python is None else to_python(value)
+        for name, to_python in converters:
+            arguments[name] = values[i] if to_python is None else to_python(values[i])
+            i += 1
     except Exception:  # ValidationError, or whatever a converter likes to raise
         return None
     return lane, arguments
