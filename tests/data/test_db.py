@@ -492,6 +492,49 @@ def test_a_database_that_is_away_is_503(tmp_path, url):
     app.batteries["data"].close()
 
 
+def test_a_connection_lost_behind_our_back_does_no_harm(make, database, note):
+    """The answer was made: closing the session must not turn it into an error."""
+    database.needs("writers")
+    app = make()
+    own, kill = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        "mariadb": ("SELECT connection_id()", "KILL {}"),
+    }[database.engine.dialect.name]
+
+    @app.get("/")
+    def view():
+        number = db.session.scalar(text(own))
+        with database.engine.connect() as killer:
+            killer.execute(text(kill.format(number)))
+        return "made"
+
+    client = app.test_client()
+    assert [client.get("/").text for _ in range(3)] == ["made"] * 3
+
+
+FORKING = """
+import os, sys
+from sqlalchemy import select
+from carboy.data.places import Places
+places = Places({"main": sys.argv[1]})
+with places.engine("main").connect() as held:
+    before = places.engine("main").pool
+    child = os.fork()
+    if child == 0:
+        with places.engine("main").connect() as own:
+            fine = own.scalar(select(7)) == 7 and places.engine("main").pool is not before
+        os._exit(0 if fine else 1)
+    _, status = os.waitpid(child, 0)
+    sys.exit(status or held.scalar(select(0)))
+"""
+
+
+def test_a_forked_process_has_connections_of_its_own(database):
+    """Two processes on one connection read each other's answers."""
+    run = [sys.executable, "-c", FORKING, database.url]
+    assert subprocess.run(run, check=False).returncode == 0
+
+
 def test_the_probe_is_content_with_a_database_that_answers(make):
     """It uses a connection of its own, so that a busy pool is no outage."""
     data = make(DATABASE_POOL=1).batteries["data"]

@@ -70,6 +70,13 @@ def test_a_mistake_in_sql_stays_what_it_is(engine):
     assert not isinstance(caught.value, (RequestFault, ServiceDown))
 
 
+def test_values_are_in_no_message(engine):
+    """Neither those of a mistake in SQL: parameters are people's data."""
+    with pytest.raises(exc.DBAPIError) as caught, engine.connect() as connection:
+        connection.execute(text("SELEKT :name"), {"name": "Emma Woodhouse"})
+    assert "Emma" not in str(caught.value)
+
+
 def test_a_lock_held_by_another_is_a_fault_of_the_service(engine, database):
     """The wait is bounded; the connection serves afterwards."""
     other = database.another()

@@ -168,6 +168,34 @@ def test_a_wrong_value_is_refused_before_it_is_written(everything, session, name
     assert db.scalar(select(func.count()).select_from(everything)) == 0
 
 
+def test_a_change_is_checked_as_a_new_row_is(everything, session):
+    """Only what was changed: a row from before a rule can still be used."""
+    db = session()
+    db.execute(insert(everything.__table__).values(name="x", count=1))
+    row = db.scalars(select(everything)).one()
+    row.count = "2"
+    with pytest.raises(InvalidRow, match="Count must be a whole number"):
+        db.flush()
+    db.rollback()
+
+
+def test_what_was_not_changed_is_not_checked(base, session):
+    """A rule that came later does not lock old rows."""
+
+    class Word(base):
+        text: Mapped[str] = field(pattern="[a-z]+", max_length=9)
+        uses: Mapped[int] = field(default=0)
+
+    db = session()
+    db.execute(insert(Word.__table__).values(text="OLD"))
+    word = db.scalars(select(Word)).one()
+    word.uses = 5
+    db.commit()
+    word.text = "NEW"
+    with pytest.raises(InvalidRow, match="right form"):
+        db.commit()
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -376,6 +404,38 @@ def test_timestamps_are_kept(page, session, monkeypatch):
     row.text = "b"
     db.commit()
     assert (row.created_at.timestamp(), row.updated_at.timestamp()) == (1_000_000.0, 2_000_000.0)
+
+
+def test_mixed_in_columns_come_last(page):
+    """A table reads as its model does."""
+    assert list(page.facts().fields) == ["id", "text", "created_at", "updated_at", "version"]
+
+
+def test_a_repr_runs_no_sql_and_shows_no_field(page, session):
+    """It ends in logs, at moments when nothing can be loaded any more."""
+    db = session()
+    row = page(text="secret")
+    assert repr(row) == "<Page >"
+    db.add(row)
+    db.commit()
+    key = row.id
+    db.expire_all()
+    db.expunge_all()
+    assert repr(row) == f"<Page {key}>"
+
+
+def test_an_sql_expression_is_left_to_the_database(shop, session):
+    """Assigning one is no wrong type; its outcome meets the constraint."""
+    Author, Book, *_ = shop
+    db = session()
+    book = Book(title="Emma", price=999, author=Author(name="J"))
+    db.add(book)
+    db.commit()
+    book.price = Book.price + 1
+    db.commit()
+    book.price = Book.price + 1
+    with pytest.raises(ConstraintFault, match="at most 1000"):
+        db.commit()
 
 
 @pytest.mark.parametrize("act", ["update", "delete"])

@@ -143,6 +143,7 @@ class Data(Battery):
 
     def probes(self) -> Sequence[tuple[str, Any]]:
         """Return one probe for each database; a replica is not needed to serve."""
+        _ = self.places  # forgets what older options said
         if self._probing is None:
             addresses = _read(self._app)[0]
             own = Limits(pool=1, overflow=0, pool_wait_s=PROBE_S, connect_s=PROBE_S)

@@ -15,6 +15,8 @@ from carboy.data.fields import field
 
 __all__ = ["Timestamps", "Versioned", "now"]
 
+LAST = 1_000  # sort order: after the fields of the model itself
+
 
 def now() -> datetime:
     """Return this moment, in UTC; by `base.clock`, so that tests may move it."""
@@ -24,8 +26,12 @@ def now() -> datetime:
 class Timestamps:
     """`created_at` and `updated_at`, kept by themselves."""
 
-    created_at: Mapped[datetime] = field(default=now, write="never", label="Created")
-    updated_at: Mapped[datetime] = field(default=now, onupdate=now, write="never", label="Updated")
+    created_at: Mapped[datetime] = field(
+        default=now, write="never", label="Created", sort_order=LAST
+    )
+    updated_at: Mapped[datetime] = field(
+        default=now, onupdate=now, write="never", label="Updated", sort_order=LAST
+    )
 
 
 class Versioned:
@@ -35,7 +41,7 @@ class Versioned:
     overwriting: the UPDATE and the DELETE name the version they were made from.
     """
 
-    version: Mapped[int] = field(write="never")
+    version: Mapped[int] = field(write="never", sort_order=LAST)
 
     @declared_attr.directive
     def __mapper_args__(cls) -> dict[str, Any]:

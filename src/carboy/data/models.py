@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, get_origin
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Column, MetaData, Table, event
+from sqlalchemy import Column, MetaData, Table, event, inspect
 from sqlalchemy.orm import (
     ColumnProperty,
     DeclarativeBase,
@@ -115,7 +115,7 @@ class Model(DeclarativeBase):
 
     def __repr__(self) -> str:
         # Not the fields: a repr ends in logs, and loading one could run SQL.
-        key = self.__mapper__.primary_key_from_instance(self) if self.__mapper__ else ()
+        key = inspect(self).identity or ()
         return f"<{type(self).__name__} {', '.join(map(str, key))}>"
 
 
@@ -141,10 +141,9 @@ def _finish(cls: type[Model]) -> None:
     inherited = dict(parent.facts().fields) if parent else {}
     relations = {f"{name}_id": link for name, link in cls.__links__.items() if link.kind == "one"}
     own = {
-        prop.key: _field(cls, prop.key, prop.columns[0], relations.get(prop.key))
-        for prop in cls.__mapper__.iterate_properties
-        if isinstance(prop, ColumnProperty) and isinstance(prop.columns[0], Column)
-        if prop.key not in inherited
+        name: _field(cls, name, column, relations.get(name))
+        for name, column in _columns(cls)
+        if name not in inherited
     }
     # Single-table inheritance adds columns to the parent's table: only the new ones count.
     if cls.database and isinstance(cls.__table__, Table):
@@ -156,6 +155,17 @@ def _finish(cls: type[Model]) -> None:
 
         {**inherited, **own}, cls.__links__, (*before, *known),
     )  # fmt: skip
+
+
+def _columns(cls: type[Model]) -> list[tuple[str, Column[Any]]]:
+    """Return (attribute, column) of a model, in the order of the table."""
+    found = [
+        (prop.key, prop.columns[0])
+        for prop in cls.__mapper__.iterate_properties
+        if isinstance(prop, ColumnProperty) and isinstance(prop.columns[0], Column)
+    ]
+    order = list(cls.__table__.c)
+    return sorted(found, key=lambda pair: order.index(pair[1]))
 
 
 def _field(cls: type[Model], name: str, column: Column[Any], link: Link | None) -> Field:

@@ -19,6 +19,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql import visitors
 
 from carboy.base.errors import RequestFault
+from carboy.data.faults import DatabaseDown
 from carboy.data.models import Model
 from carboy.data.places import MAIN
 from carboy.data.validity import check_row
@@ -174,7 +175,11 @@ class Sessions:
     def close(self) -> None:
         """Close them all: what was not committed is undone."""
         while self._open:
-            self._open.popitem()[1].close()
+            session = self._open.popitem()[1]
+            try:
+                session.close()
+            except DatabaseDown:  # it had nothing more to undo; the answer stands
+                session.invalidate()
 
 
 _classes: dict[tuple[type, ...], type[DataSession]] = {}

@@ -32,7 +32,6 @@ from sqlalchemy import (
     Text,
     Time,
     Uuid,
-    type_coerce,
 )
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.ext.mutable import MutableDict, MutableList
@@ -85,17 +84,6 @@ class Utc(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-class _Scaled(TypeDecorator.Comparator[Decimal]):
-    """Arithmetic of exact columns: a multiple of one is as exact a type."""
-
-    def operate(self, op: Any, *other: Any, **more: Any) -> Any:
-        """Return the expression; a product keeps the places of the column."""
-        result = super().operate(op, *other, **more)
-        if op in (operators.mul, operators.truediv):
-            return type_coerce(result, self.type)
-        return result
-
-
 class Exact(TypeDecorator[Decimal]):
     """An exact decimal number, such as money. SQLite keeps it as a scaled integer.
 
@@ -105,7 +93,7 @@ class Exact(TypeDecorator[Decimal]):
 
     impl = Numeric
     cache_ok = True
-    comparator_factory = _Scaled
+    comparator_factory = TypeDecorator.Comparator  # Numeric's would make a product a float
 
     def __init__(self, digits: int = DIGITS, places: int = PLACES) -> None:
         super().__init__(precision=digits, scale=places)
