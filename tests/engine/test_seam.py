@@ -88,6 +88,15 @@ def test_an_agent_that_wrapped_the_wsgi_method_of_flask_sees_every_request(monke
     assert seen == [("app", True), "end"] * 3
 
 
+def test_an_agent_that_puts_a_subclass_in_the_place_of_flask_changes_nothing(monkeypatch):
+    """OpenTelemetry does; our class was derived from Flask's own."""
+    monkeypatch.setattr(flask, "Flask", type("Instrumented", (Carboy,), {}))
+    app = bare()
+    app.seal()
+
+    assert app._current_plan().serve.func.__name__ == "serve"
+
+
 def test_an_agents_wrapper_learns_of_what_propagates(monkeypatch):
     """As from Flask's own method: the exception comes out, the contexts are gone."""
     seen = []
@@ -105,8 +114,8 @@ def test_an_agents_wrapper_learns_of_what_propagates(monkeypatch):
     app.testing = True
     app.add_url_rule("/boom", "boom", lambda: 1 / 0)
 
-    with pytest.raises(ZeroDivisionError):
-        app.test_client().get("/boom")
+    with app.test_client() as client, pytest.raises(ZeroDivisionError):
+        client.get("/boom")
     assert len(seen) == 1
     assert not flask.has_request_context()
 

@@ -53,8 +53,10 @@ class _StandIn:
         return self._answer
 
     def _answer(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        body: Iterable[bytes] = self._serve(environ, start_response)
-        environ.pop(PRESERVE, None)  # the flow has handed its contexts over already
+        try:
+            body: Iterable[bytes] = self._serve(environ, start_response)
+        finally:
+            environ.pop(PRESERVE, None)  # the flow has handed its contexts over already
         return body
 
 

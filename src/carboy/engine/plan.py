@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import flask
+from flask import Flask  # this class, whatever an agent puts in its place later
 
 from carboy.base.errors import SetupError
 from carboy.engine import flow, seam
@@ -71,7 +72,7 @@ class Plan:
         self.known_hosts: set[str] = set()
         self.checks_hosts = app.config["TRUSTED_HOSTS"] is not None
         self.serve: Any = functools.partial(flow.serve, self)
-        if not seam.flasks_own(flask.Flask, "wsgi_app"):
+        if not seam.flasks_own(Flask, "wsgi_app"):
             self.serve = through_agent(app, self.serve)
         self._lanes(ordered(app.stages))
         if self.through_flask:
