@@ -10,11 +10,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from carboy import Carboy
 from carboy.base.errors import SetupError
-from carboy.data import session as sessions, transactions
+from carboy.data import places, session as sessions, transactions
 from carboy.data.backends.common import Trouble
 from carboy.data.battery import Data
 from carboy.data.db import OutsideContext, db, opened_in
-from carboy.data.faults import TransactionRace, fault
+from carboy.data.faults import DatabaseDown, TransactionRace, fault
 from carboy.data.fields import field
 from carboy.data.mixins import Versioned
 from carboy.data.session import seams
@@ -291,6 +291,19 @@ def test_alone_makes_read_and_write_one(make, base, database):
         assert db.session.scalars(select(Counter.n)).one() == 15
 
 
+def test_alone_reads_again_what_was_read_before(make, note, database):
+    """Isolation begins now: an object loaded earlier may be stale, and is not trusted."""
+    with make().app_context():
+        with db.transaction():
+            db.session.add(note(text="old"))
+        row = db.session.scalars(select(note)).one()
+        assert row.text == "old"
+        with database.engine.begin() as other:
+            other.execute(update(note.__table__).values(text="new"))
+        with db.transaction(alone=True):
+            assert row.text == "new"
+
+
 def test_alone_after_a_write_is_refused(make, note):
     """Isolation cannot begin in the middle."""
     with make().app_context():
@@ -452,6 +465,59 @@ def test_reads_go_to_the_replica_until_one_has_written(make, note, tmp_path):
     assert client.get("/").json == [2, 2]
     assert app.test_client().get("/").json == [1, 1]
     assert app.test_client().post("/").json == [2, 2]
+
+
+def test_a_dead_replica_is_a_fault_of_the_service_for_reads_only(make, note):
+    """Reads are 503 and say which database; who writes is served by the main one."""
+    app = make(DATABASE_REPLICA="postgresql://u:hunter2@127.0.0.1:9/x")
+    app.testing = False
+    app.route("/", methods=["GET", "POST"])(lambda: str(count(note)))
+    said = []
+    app.register_error_handler(DatabaseDown, lambda error: (said.append(str(error)) or "down", 503))
+    client = app.test_client()
+    assert [client.get("/").status_code, client.post("/").status_code] == [503, 200]
+    assert "'main replica' does not answer" in said[0]
+    assert "hunter2" not in said[0]
+
+
+def test_the_limits_are_those_of_the_options(make):
+    """Also those that were set after the application was made, and again later."""
+    app = make(DATABASE_POOL=3, DATABASE_LOCK_TIMEOUT="40 ms")
+    with app.app_context():
+        first = db.engine
+        assert first.pool.size() == 3
+    app.config["DATABASE_POOL"] = 2
+    with app.app_context():
+        assert db.engine is not first
+        assert db.engine.pool.size() == 2
+
+
+def test_threads_that_come_at_once_share_one_engine(monkeypatch):
+    """Two pools would be twice the connections, and a hook called twice."""
+    made, both = [], threading.Event()
+
+    def slow(*args, **kwargs):
+        made.append(args)
+        both.wait(0.05)
+        return object()
+
+    monkeypatch.setattr(places, "engine_for", slow)
+    shared = places.Places({"main": "sqlite://"})
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(shared.engine("main"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert len(set(map(id, got))) == len(made) == 1
+
+
+def test_connect_comes_before_the_application(make, database, tmp_path):
+    """Inside `with db.connect(...)` that database is meant, and afterwards the other again."""
+    with make().app_context():
+        with db.connect(f"sqlite:///{tmp_path}/other.db"):
+            assert db.engine.url.database.endswith("other.db")
+        assert db.engine.url.database == database.engine.url.database
 
 
 def test_a_version_is_kept_by_the_session(make, base):
