@@ -247,3 +247,49 @@ def test_the_system_writes_everything(m, session, engine):
         session.commit()
     assert rows(engine, m.Locked, id=7)
     assert rows(engine, m.Book, id=3)[0].title == "hers"
+
+
+def test_a_stale_version_is_told_from_a_hidden_row(tmp_path):
+    """Both hit no row; one may be read again, of the other nobody says that it exists."""
+    from carboy.policy.book import Rulebook
+    from carboy.policy.filters import install
+    from carboy.policy.policies import Policy
+    from carboy.policy.rules import owner
+    from carboy.policy.session import PolicySession
+
+    class Base(orm.DeclarativeBase):
+        pass
+
+    class Page(Base):
+        __tablename__ = "page"
+        id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+        who: orm.Mapped[int]
+        text: orm.Mapped[str]
+        version: orm.Mapped[int] = orm.mapped_column()
+        __mapper_args__ = {"version_id_col": version}
+        policy = Policy(read=owner("who"), write=owner("who"))
+
+    class Session(PolicySession):
+        book = Rulebook(Base.registry)
+
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'pages.db'}")
+    install(engine, Session.book)
+    with unscoped("test"):
+        Base.metadata.create_all(engine)
+    for change, error in (
+        ("UPDATE page SET version = 7", orm.exc.StaleDataError),
+        ("UPDATE page SET who = 2", NotFound),
+        ("DELETE FROM page", NotFound),
+    ):
+        with scope(user=1), Session(engine, expire_on_commit=False) as session:
+            page = Page(who=1, text="a")
+            session.add(page)
+            session.commit()
+            page.text = "b"
+            with unscoped("test"), engine.begin() as connection:
+                connection.exec_driver_sql(change)
+            with pytest.raises(error):
+                session.commit()
+        with unscoped("test"), engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM page")
+    engine.dispose()

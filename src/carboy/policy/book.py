@@ -156,6 +156,12 @@ class Rulebook:
         self._fresh()
         return self._names
 
+    @property
+    def mentioned(self) -> frozenset[str]:
+        """The names of all roles and tokens that some rule asks for."""
+        self._fresh()
+        return self._mentioned
+
     def tables(self) -> list[Governed]:
         """Return all governed tables, by name."""
         self._fresh()

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlalchemy as sa
 
 from carboy.base.scope import frame
-from carboy.policy.binds import Inside
-from carboy.policy.book import as_sql
 from carboy.policy.expressions import Unprovable, Values
+from carboy.policy.flushed import fulfilling
 
 if TYPE_CHECKING:
     from sqlalchemy import orm
@@ -56,11 +55,8 @@ def _asked(session: orm.Session, book: Rulebook, row: Any, action: str) -> bool:
     table = state.mapper.base_mapper.local_table
     governed = book.governed(table)
     rule = governed.condition(action, cast("Columns", table.c), book.shape(frame()))
-    keys = zip(state.mapper.base_mapper.primary_key, state.key[1], strict=True)
-    where = [column == value for column, value in keys]
-    count = sa.select(sa.func.count()).select_from(table).where(*where, as_sql(rule))
     connection = session.connection(bind_arguments={"mapper": state.mapper})
-    return bool(connection.scalar(sa.select(Inside(count.scalar_subquery()))))
+    return bool(fulfilling(connection, governed, [state.key[1]], rule))
 
 
 def _loaded(row: Any) -> Values:

@@ -125,7 +125,7 @@ class PolicyCompiler(Writes, Refusals):
             {
                 "correlate_froms": froms,
                 "asfrom_froms": froms,
-                "selectable": self.stack[-1]["selectable"],
+                "selectable": self.stack[-1]["selectable"] if self.stack else inner,
             }
         )
         self._raw += 1

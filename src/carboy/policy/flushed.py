@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from carboy.policy.inserts import Collected
     from carboy.policy.rules import Columns, Condition, Shape
 
-__all__ = ["FlushCheck"]
+__all__ = ["FlushCheck", "fulfilling"]
 
 CHUNK = 200  # keys per statement: SQLite's parser refuses deeper trees than 1,000
 
@@ -88,7 +88,7 @@ class FlushCheck:
         keys = [[row.get(column.key) for column in governed.table.c] for row in rows]
         where = [_key_in(list(governed.table.c), keys[at : at + CHUNK])
                  for at in range(0, len(keys), CHUNK)]  # fmt: skip
-        counts = (self._ask(None, governed, one, rule) for one in where)
+        counts = (self._ask(governed, one, rule) for one in where)
         if rule is not True and sum(counts) < len(rows):
             raise tell(Conflict(), governed.table.name)
 
@@ -119,20 +119,31 @@ class FlushCheck:
         self, mapper: orm.Mapper[Any], governed: Governed, identities: list[Any], rule: Condition
     ) -> int:
         """Return how many of the rows with these primary keys fulfil *rule*."""
-        keys = list(governed.table.primary_key.columns)
-        return sum(
-            self._ask(mapper, governed, _key_in(keys, identities[at : at + CHUNK]), rule)
-            for at in range(0, len(identities), CHUNK)
-        )
+        connection = self.session.connection(bind_arguments={"mapper": mapper})
+        return fulfilling(connection, governed, identities, rule)
 
-    def _ask(
-        self, mapper: Any, governed: Governed, keys: ColumnElement[bool], rule: Condition
-    ) -> int:
-        table = governed.table
-        inner = sa.select(sa.func.count()).select_from(table).where(keys, as_sql(rule))
-        arguments = {"clause": table} if mapper is None else {"mapper": mapper}
-        connection = self.session.connection(bind_arguments=arguments)
-        return int(connection.scalar(sa.select(Inside(inner.scalar_subquery()))))
+    def _ask(self, governed: Governed, keys: ColumnElement[bool], rule: Condition) -> int:
+        connection = self.session.connection(bind_arguments={"clause": governed.table})
+        return _ask(connection, governed, keys, rule)
+
+
+def fulfilling(
+    connection: sa.Connection, governed: Governed, identities: list[Any], rule: Condition
+) -> int:
+    """Return how many of the rows with these primary keys fulfil *rule*, hidden ones too."""
+    keys = list(governed.table.primary_key.columns)
+    return sum(
+        _ask(connection, governed, _key_in(keys, identities[at : at + CHUNK]), rule)
+        for at in range(0, len(identities), CHUNK)
+    )
+
+
+def _ask(
+    connection: sa.Connection, governed: Governed, keys: ColumnElement[bool], rule: Condition
+) -> int:
+    table = governed.table
+    count = sa.select(sa.func.count()).select_from(table).where(keys, as_sql(rule))
+    return int(connection.scalar(sa.select(Inside(count.scalar_subquery()))))
 
 
 def _key_in(keys: list[Any], identities: list[Any]) -> ColumnElement[bool]:

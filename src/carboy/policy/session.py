@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from sqlalchemy import event, orm
+from sqlalchemy import event, inspect, orm
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm import exc as orm_exc
 
 from carboy.base.scope import Frame, Scope, frame
 from carboy.policy.errors import Conflict, NotFound, Refused, tell
-from carboy.policy.flushed import FlushCheck
+from carboy.policy.flushed import FlushCheck, fulfilling
 from carboy.policy.inserts import collecting
 from carboy.policy.seam import deleted_in
 
@@ -60,9 +60,15 @@ class PolicyMixin(orm.Session):
         """Write pending changes and check them. Raises NotFound, NotPermitted, Conflict."""
         if not self._is_clean() or objects:
             self.guard()
+        versioned = _versioned(self)
         with translated(self), collecting() as inserted:
             self.info["policy.inserted"] = inserted
-            super().flush(objects)
+            try:
+                super().flush(objects)
+            except orm_exc.StaleDataError as error:
+                if versioned and all(self._writable(*one) for one in versioned):
+                    raise Changed(error) from None
+                raise
 
     def refresh(self, instance: object, *args: Any, **kw: Any) -> None:
         """Load *instance* again. Raises NotFound when it is hidden now, or gone."""
@@ -94,6 +100,14 @@ class PolicyMixin(orm.Session):
         self.guard()
         with translated(self):
             return super()._bulk_save_mappings(*args, **kw)
+
+    def _writable(self, mapper: Any, identity: Any) -> bool:
+        """Return whether who asks may still update the row; read anew, as the flush failed."""
+        governed = self.book.governed(mapper.base_mapper.local_table)
+        with self.get_bind(mapper).engine.connect() as connection:
+            columns = cast("Any", governed.table.c)
+            rule = governed.condition("update", columns, self.book.shape(frame()))
+            return bool(fulfilling(connection, governed, [identity], rule))
 
     def _holds(self) -> bool:
         return bool(self.identity_map) or bool(self._new)
@@ -133,11 +147,27 @@ def _check_flush(session: orm.Session, context: Any) -> None:
     check.collected(session.info.pop("policy.inserted", []), list(session.new))
 
 
+class Changed(Exception):  # carries the ORM's error past the translation
+    """A row of a versioned model was changed by somebody else, and is not hidden."""
+
+
+def _versioned(session: PolicyMixin) -> list[tuple[Any, Any]]:
+    """Return (mapper, key) of the changed rows whose model has a version column."""
+    states = [inspect(one) for one in (*session.dirty, *session.deleted)]
+    return [
+        (state.mapper, state.key[1])
+        for state in states
+        if state.mapper.version_id_col is not None and state.key is not None
+    ]
+
+
 @contextmanager
 def translated(session: Any = None) -> Iterator[None]:
     """Turn the ORM's errors about rows that are not there into answers for a client."""
     try:
         yield
+    except Changed as changed:
+        raise changed.args[0] from None
     except (orm_exc.StaleDataError, orm_exc.ObjectDeletedError):
         raise tell(NotFound("record"), "record") from None
     except IntegrityError:
