@@ -152,8 +152,9 @@ def test_a_lost_connection_is_replaced(engine, database):
         with other.connect() as killer:
             killer.execute(text(kill))
         other.dispose()
-        with pytest.raises(DatabaseDown):
+        with pytest.raises(DatabaseDown) as caught:
             connection.execute(text("SELECT 1"))
+    assert caught.value.connection_invalidated
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM book")) == 1
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, inspect, select, update
 from sqlalchemy.orm import Mapped, configure_mappers
 
 from carboy.base import clock
-from carboy.base.errors import SetupError
+from carboy.base.errors import RequestFault, SetupError
 from carboy.data.constraints import check, constraint_message, unique
 from carboy.data.faults import ConstraintFault, ValueFault
 from carboy.data.fields import UNSET, field, providers
@@ -216,6 +216,16 @@ def test_what_goes_around_the_flush_is_refused_by_the_column(everything, session
     assert db.scalar(select(func.count()).select_from(everything)) == 0
 
 
+def test_an_overlong_text_is_refused_by_every_database(everything, session):
+    """By its type, or where a type has no length, by a check."""
+    db = session()
+    with pytest.raises(RequestFault) as caught:
+        db.execute(insert(everything.__table__).values(name="x" * 31))
+    assert caught.value.status == 422
+    db.rollback()
+    db.execute(insert(everything.__table__).values(name="€" * 30))
+
+
 @pytest.fixture
 def shop(base):
     class Author(base):
@@ -279,6 +289,7 @@ def test_deleting_follows_on_delete(shop, session):
         db.commit()
     assert caught.value.kind == "in_use"
     db.rollback()
+    assert len(book.pages) == 1  # loaded: the session must not let go of them instead
     db.delete(book)
     db.commit()
     assert db.scalar(select(func.count()).select_from(Page)) == 0
