@@ -591,7 +591,7 @@ with places.engine("main").connect() as held:
             fine = own.scalar(select(7)) == 7 and places.engine("main").pool is not before
         os._exit(0 if fine else 1)
     _, status = os.waitpid(child, 0)
-    sys.exit(status or held.scalar(select(0)))
+    sys.exit(os.waitstatus_to_exitcode(status) or held.scalar(select(0)))
 """
 
 
