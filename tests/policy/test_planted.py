@@ -221,7 +221,7 @@ HOOKS = {
     (Floor, "construct_params"): own_values,
     (caches.ScopedCache, "_shape"): cache_of_shapes,
     (sessions.PolicyMixin, "_identity_lookup"): identity,
-    (sessions, "_check_scope"): execute,
+    (sessions.PolicyMixin, "guard"): execute,
     (sessions.PolicyMixin, "flush"): stale_flush,
     (sessions.PolicyMixin, "_execute_internal"): by_key,
     (sessions.PolicyMixin, "_bulk_save_mappings"): bulk,
@@ -257,7 +257,6 @@ def test_with_every_hook_in_place_it_is_closed(m, session, hook):
 
 
 DISABLED = {
-    "_check_scope": lambda self: None,
     "_driver_sql": lambda book: lambda *event: None,
     "_shape": lambda self: None,
     "_leave": lambda self: None,
@@ -276,8 +275,6 @@ def test_without_the_hook_it_leaks(hook, monkeypatch, request):
     owner, name = hook
     if name == "translated":
         monkeypatch.setattr(sessions, "translated", lambda session=None: _nothing())
-    elif name == "_check_scope":
-        monkeypatch.setattr(sessions.PolicyMixin, "guard", lambda self: None)
     elif name in DISABLED:
         monkeypatch.setattr(owner, name, DISABLED[name])
     else:

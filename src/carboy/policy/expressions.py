@@ -28,7 +28,7 @@ from carboy.policy.binds import PolicyBind, asking, constant
 if TYPE_CHECKING:
     from carboy.base.scope import Scope
 
-__all__ = ["Unprovable", "adopted", "kleene", "moved"]
+__all__ = ["Unprovable", "adopted", "element_of", "kleene", "moved"]
 
 Values = Callable[[str], Any]
 """Column key to value; raises Unprovable when the value is not known."""
@@ -220,3 +220,15 @@ def _is_utc(value: dt.datetime, aware: bool) -> bool:
 def _in_scale(value: decimal.Decimal, scale: int | None) -> bool:
     exponent = value.as_tuple().exponent
     return scale is not None and isinstance(exponent, int) and -exponent <= scale
+
+
+def element_of(expr: Any, place: str) -> ColumnElement[Any]:
+    """Return the column element that *expr* stands for: an attribute of a mapped class."""
+    element = expr.__clause_element__() if hasattr(expr, "__clause_element__") else None
+    if isinstance(element, ColumnElement):
+        return element
+    raise SetupError(
+        "policy.no_condition",
+        f"where({expr!r}) of {place} is no condition.",
+        hint="For example where(lambda book: book.year > 1900).",
+    )

@@ -25,7 +25,15 @@ from sqlalchemy import ColumnElement
 from carboy.base.errors import SetupError
 from carboy.base.scope import Scope, forbidden
 from carboy.policy.binds import asking
-from carboy.policy.expressions import Unprovable, Values, adopted, kleene, moved, provable
+from carboy.policy.expressions import (
+    Unprovable,
+    Values,
+    adopted,
+    element_of,
+    kleene,
+    moved,
+    provable,
+)
 
 if TYPE_CHECKING:
     from carboy.policy.book import Place
@@ -110,12 +118,15 @@ class Fixed(Rule):
     answer: bool
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
+        """Return the SQL, or the answer."""
         return self.answer
 
     def decide(self, values: Values, scope: Scope) -> bool | None:
+        """Return the answer for a row."""
         return self.answer
 
     def words(self) -> str:
+        """Return it in words."""
         return "always" if self.answer else "never"
 
 
@@ -124,12 +135,15 @@ class SignedIn(Rule):
     """A user is known."""
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
+        """Return the SQL, or the answer."""
         return shape.signed_in
 
     def decide(self, values: Values, scope: Scope) -> bool | None:
+        """Return the answer for a row."""
         return scope.user is not None
 
     def words(self) -> str:
+        """Return it in words."""
         return "who asks is signed in"
 
 
@@ -141,15 +155,19 @@ class Holds(Rule):
     name: str
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
+        """Return the SQL, or the answer."""
         return self._held(shape.roles, shape.tokens)
 
     def decide(self, values: Values, scope: Scope) -> bool | None:
+        """Return the answer for a row."""
         return self._held(scope.roles, scope.tokens)
 
     def words(self) -> str:
+        """Return it in words."""
         return f"who asks has the {self.kind} {self.name!r}"
 
     def mentioned(self) -> frozenset[str]:
+        """Return the names asked for."""
         return frozenset((self.name,))
 
     def _held(self, roles: frozenset[str], tokens: frozenset[str] | None) -> bool:
@@ -167,15 +185,18 @@ class Same(Rule):
     column: sa.Column[Any] | None = None
 
     def bind(self, place: Place) -> Rule:
+        """Resolve the names."""
         return Same(self.source, self.name, place.column(self.name))
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
+        """Return the SQL, or the answer."""
         if not (shape.signed_in if self.source == "user" else shape.has_tenant):
             return False
         assert self.column is not None
         return columns[self.column.key] == asking(self.source, self.column.type)
 
     def decide(self, values: Values, scope: Scope) -> bool | None:
+        """Return the answer for a row."""
         mine = getattr(scope, self.source)
         if mine is None:
             return False
@@ -191,6 +212,7 @@ class Same(Rule):
         return bool(value == mine)
 
     def words(self) -> str:
+        """Return it in words."""
         whose = "who asks" if self.source == "user" else "the tenant of who asks"
         return f"its {self.name} is {whose}"
 
@@ -204,20 +226,23 @@ class Where(Rule):
     table: sa.Table | None = None
 
     def bind(self, place: Place) -> Rule:
+        """Resolve the names."""
         expr = self.given
         if callable(expr) and not isinstance(expr, ColumnElement):
             with forbidden(f"The rule at {place}"):
                 expr = expr(place.subject)
         if not isinstance(expr, ColumnElement):
-            expr = _element(expr, place)
+            expr = element_of(expr, str(place))
         return Where(self.given, adopted(expr, str(place)), place.table)
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
+        """Return the SQL, or the answer."""
         assert self.expr is not None
         assert self.table is not None
         return moved(self.expr, self.table, columns)
 
     def decide(self, values: Values, scope: Scope) -> bool | None:
+        """Return the answer for a row."""
         assert self.table is not None
         try:
             return kleene(self.expr, self.table, values, scope) is True
@@ -225,6 +250,7 @@ class Where(Rule):
             return None
 
     def words(self) -> str:
+        """Return it in words."""
         return f"({self.expr if self.expr is not None else 'a condition'})"
 
 
@@ -237,21 +263,26 @@ class Related(Rule):
     link: Any = None
 
     def bind(self, place: Place) -> Rule:
+        """Resolve the names."""
         return Related(self.name, self.rule, place.link(self.name, self.rule))
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
+        """Return the SQL, or the answer."""
         found: Condition = self.link.condition(columns, shape)
         return found
 
     def decide(self, values: Values, scope: Scope) -> bool | None:
+        """Return the answer for a row."""
         return None
 
     def words(self) -> str:
+        """Return it in words."""
         if self.rule is None:
             return f"its {self.name} may be read"
         return f"among its {self.name} is one where {self.rule.words()}"
 
     def mentioned(self) -> frozenset[str]:
+        """Return the names asked for."""
         return self.rule.mentioned() if self.rule is not None else frozenset()
 
 
@@ -262,22 +293,27 @@ class Either(Rule):
     parts: tuple[Rule, ...]
 
     def bind(self, place: Place) -> Rule:
+        """Resolve the names."""
         return Either(tuple(part.bind(place) for part in self.parts))
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
+        """Return the SQL, or the answer."""
         found = [part.condition(columns, shape) for part in self.parts]
         if any(one is True for one in found):
             return True
         return _joined(found, sa.or_, empty=False)
 
     def decide(self, values: Values, scope: Scope) -> bool | None:
+        """Return the answer for a row."""
         found = [part.decide(values, scope) for part in self.parts]
         return True if True in found else None if None in found else False
 
     def words(self) -> str:
+        """Return it in words."""
         return " or ".join(part.words() for part in self.parts)
 
     def mentioned(self) -> frozenset[str]:
+        """Return the names asked for."""
         return frozenset().union(*(part.mentioned() for part in self.parts))
 
 
@@ -288,22 +324,27 @@ class Both(Rule):
     parts: tuple[Rule, ...]
 
     def bind(self, place: Place) -> Rule:
+        """Resolve the names."""
         return Both(tuple(part.bind(place) for part in self.parts))
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
+        """Return the SQL, or the answer."""
         found = [part.condition(columns, shape) for part in self.parts]
         if any(one is False for one in found):
             return False
         return _joined(found, sa.and_, empty=True)
 
     def decide(self, values: Values, scope: Scope) -> bool | None:
+        """Return the answer for a row."""
         found = [part.decide(values, scope) for part in self.parts]
         return False if False in found else None if None in found else True
 
     def words(self) -> str:
+        """Return it in words."""
         return " and ".join(_grouped(part) for part in self.parts)
 
     def mentioned(self) -> frozenset[str]:
+        """Return the names asked for."""
         return frozenset().union(*(part.mentioned() for part in self.parts))
 
 
@@ -314,9 +355,11 @@ class Not(Rule):
     part: Rule
 
     def bind(self, place: Place) -> Rule:
+        """Resolve the names."""
         return Not(self.part.bind(place))
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
+        """Return the SQL, or the answer."""
         found = self.part.condition(columns, shape)
         if isinstance(found, bool):
             return not found
@@ -326,13 +369,16 @@ class Not(Rule):
         )
 
     def decide(self, values: Values, scope: Scope) -> bool | None:
+        """Return the answer for a row."""
         found = self.part.decide(values, scope)
         return None if found is None else not found
 
     def words(self) -> str:
+        """Return it in words."""
         return f"not ({self.part.words()})"
 
     def mentioned(self) -> frozenset[str]:
+        """Return the names asked for."""
         return self.part.mentioned()
 
 
@@ -410,16 +456,4 @@ def checked_name(name: Any, function: str, place: str = "") -> str:
         "policy.no_name",
         f"{function}({name!r}){where_} needs a name.",
         hint=f"For example {function}('author').",
-    )
-
-
-def _element(expr: Any, place: Place) -> ColumnElement[Any]:
-    """Return the column element that *expr* stands for: an attribute of a mapped class."""
-    element = expr.__clause_element__() if hasattr(expr, "__clause_element__") else None
-    if isinstance(element, ColumnElement):
-        return element
-    raise SetupError(
-        "policy.no_condition",
-        f"where({expr!r}) of {place} is no condition.",
-        hint="For example where(lambda book: book.year > 1900).",
     )
