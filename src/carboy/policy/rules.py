@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
@@ -34,6 +34,7 @@ from carboy.policy.expressions import (
     moved,
     provable,
 )
+from carboy.policy.shapes import Shape
 
 if TYPE_CHECKING:
     from carboy.policy.book import Place
@@ -58,21 +59,6 @@ Columns = Mapping[str, ColumnElement[Any]]
 
 Condition = bool | ColumnElement[bool]
 """SQL, or the answer already."""
-
-
-class Shape(NamedTuple):
-    """All that a compiled condition may depend on besides bind values.
-
-    version: of the rulebook, which rises when models are added.
-    roles, tokens: only those that some rule mentions, so that shapes stay few.
-    """
-
-    version: int
-    system: bool
-    signed_in: bool
-    has_tenant: bool
-    roles: frozenset[str]
-    tokens: frozenset[str] | None
 
 
 class Rule:
