@@ -218,6 +218,23 @@ def test_a_model_added_later_is_governed_at_once(m, engine):
         assert "1 = 0" in str(select(Late).compile(engine))
 
 
+def test_text_is_looked_at_again_when_a_model_was_added(m, engine):
+    """Also outside of every scope, where harmless text may run."""
+    text = sa.text("SELECT * FROM late")
+    with unscoped("test"), engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE late (id INTEGER)")
+    with engine.connect() as connection:
+        assert connection.execute(text).all() == []
+
+        class Late(m.Base):
+            __tablename__ = "late"
+            id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+
+        assert Late.__table__.name == "late"
+        with pytest.raises(Refused, match="names `late`"):
+            connection.execute(text)
+
+
 # Traps: the session
 
 

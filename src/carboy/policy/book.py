@@ -157,6 +157,12 @@ class Rulebook:
         return self._names
 
     @property
+    def edition(self) -> int:
+        """The version, after all models that were added have been read."""
+        self._fresh()
+        return self.version
+
+    @property
     def mentioned(self) -> frozenset[str]:
         """The names of all roles and tokens that some rule asks for."""
         self._fresh()

@@ -26,8 +26,9 @@ class ScopedCache(MutableMapping[Any, Any]):
         """Return what was compiled for *key* and this shape."""
         return self.inner.get((self._shape(), key), default)
 
-    def _shape(self) -> Shape | None:
-        return shape_now(self.book)
+    def _shape(self) -> Shape | int:
+        """Return the shape; outside of every scope the version, as text is checked there."""
+        return shape_now(self.book) or self.book.edition
 
     def __getitem__(self, key: Any) -> Any:
         return self.inner[self._shape(), key]
