@@ -392,6 +392,7 @@ def test_what_is_hidden_is_as_if_it_were_deleted(bench, policy_examples):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # 2,000 examples are 90 s on a shared core
 def test_what_is_hidden_is_as_if_it_were_deleted_many_times(bench):
     """The run that counts."""
     run(bench, 2_000)
@@ -518,6 +519,7 @@ def test_only_what_may_be_written_is_written(bench, policy_examples):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # 2,000 examples are 90 s on a shared core
 def test_only_what_may_be_written_is_written_many_times(bench):
     """The run that counts."""
     run_writes(bench, 2_000)
