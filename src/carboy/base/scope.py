@@ -88,7 +88,7 @@ def frame() -> Frame:
     found = _frame.get()
     # PERF: the usual case first; this runs for each statement.
     if found.__class__ is Frame:
-        return found  # type: ignore[return-value]  # mypy does not narrow by __class__
+        return found
     if isinstance(found, str):
         raise NobodyAsking(
             "scope.forbidden",
