@@ -45,6 +45,7 @@ with views.app.app_context():
 """
 
 
+@pytest.mark.slow
 def test_the_examples_run(tmp_path):
     """Models, a script that fills the database, and the views that read it."""
     models, views, script = EXAMPLES

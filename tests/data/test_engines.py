@@ -77,6 +77,7 @@ def test_values_are_in_no_message(engine):
     assert "Emma" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_lock_held_by_another_is_a_fault_of_the_service(engine, database):
     """The wait is bounded; the connection serves afterwards."""
     other = database.another()

@@ -112,7 +112,7 @@ def sqlite():
 @pytest.fixture
 def policy_examples():
     """How many random examples to try: CARBOY_POLICY_EXAMPLES, for the long run."""
-    return int(os.environ.get("CARBOY_POLICY_EXAMPLES", "60"))
+    return int(os.environ.get("CARBOY_POLICY_EXAMPLES", "30"))
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from carboy.policy.policies import Field
 from carboy.policy.refusals import Refusals
 from carboy.policy.rules import nobody
 
+pytestmark = pytest.mark.slow
+
 QUIET = {"execution_options": {"synchronize_session": False}}
 
 

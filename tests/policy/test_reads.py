@@ -9,6 +9,8 @@ from carboy.policy.errors import NotFound, Refused
 from carboy.policy.policies import Field, Policy
 from carboy.policy.rules import nobody, role
 
+pytestmark = pytest.mark.slow
+
 
 def ids(result):
     """Return the ids in *result*: of entities, or in the first column."""

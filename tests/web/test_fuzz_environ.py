@@ -676,6 +676,7 @@ DRAWN = settings(
 )
 
 
+@pytest.mark.slow
 @DRAWN
 @given(METHODS, PATHS, QUERIES, BODIES, HEADERS)
 def test_no_environ_makes_it_fail(site, method, path, query, body, headers):
@@ -707,6 +708,7 @@ WHERE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @DRAWN
 @given(
     st.sampled_from(VALID),
@@ -732,6 +734,7 @@ def test_no_broken_request_makes_it_fail(site, whole, cuts, measured):
     ask(site, asked)
 
 
+@pytest.mark.slow
 @DRAWN
 @given(NEARLY_JSON, st.integers(0, 200))
 def test_no_json_makes_it_fail(site, text, depth):
@@ -740,6 +743,7 @@ def test_no_json_makes_it_fail(site, text, depth):
     assert answer.status in (200, 400)
 
 
+@pytest.mark.slow
 @DRAWN
 @given(
     st.lists(
@@ -759,6 +763,7 @@ NAMES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @DRAWN
 @given(
     st.lists(st.tuples(NAMES, st.one_of(VALUE, st.floats().map(str))), max_size=6),
