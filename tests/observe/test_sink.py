@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_opened_is_a_set_up_mistake(tmp_path):
 def test_the_first_line_goes_out_at_once_and_the_next_ones_together(pipe):
     """A quiet application shows each line when it happens; a busy one holds back."""
     sink = Sink(pipe[1])
-    sink.hold_s = 0.05
+    sink.hold_s = 0.5
 
     sink.write(b"one\n")
     assert os.read(pipe[0], 100) == b"one\n"
@@ -124,7 +124,7 @@ def test_the_first_line_goes_out_at_once_and_the_next_ones_together(pipe):
 def test_held_lines_go_out_by_themselves_in_order(pipe):
     """Within hold_s, without another line or a flush; then the thread is gone."""
     sink = Sink(pipe[1])
-    sink.hold_s = 0.02
+    sink.hold_s = 0.2
 
     for number in range(5):
         sink.write(b"%d\n" % number)
