@@ -372,6 +372,7 @@ def test_a_text_is_measured_in_characters(shop, session):
     db = session()
     db.add(Book(title="Äh", price=5, author=Author(name="ü" * 40)))
     db.commit()
+    assert db.scalar(select(Author.name)) == "ü" * 40
 
 
 def test_a_message_can_be_asked_for_by_name(shop):

@@ -569,3 +569,17 @@ def test_a_battery_that_never_sealed_can_be_closed():
     battery.close()
     battery.close()
     assert battery.sink is None
+
+
+def test_a_response_that_is_handed_out_again_carries_one_id(make):
+    """The latest; its headers do not grow from request to request."""
+    app = make()
+    kept = Response("kept")
+    app.add_url_rule("/kept", "kept", lambda: kept)
+    client = app.test_client()
+
+    ids = [client.get("/kept").headers.getlist("X-Request-ID") for _ in range(3)]
+
+    assert [len(each) for each in ids] == [1, 1, 1]
+    assert len({each[0] for each in ids}) == 3
+    assert len(kept.headers.getlist("X-Request-ID")) == 1

@@ -17,7 +17,7 @@ from carboy.observe.sink import Sink
 class Memory:
     """A sink that keeps what it is given."""
 
-    def flush(self):
+    def flush(self, wait=True):
         """Nothing is held."""
 
     def __init__(self):

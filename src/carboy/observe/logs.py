@@ -87,7 +87,7 @@ class SinkHandler(logging.Handler):
             self.handleError(record)
             return
         self.sink.write(line.encode("utf-8", "backslashreplace") + b"\n")
-        self.sink.flush()  # what somebody says may be the last thing they say
+        self.sink.flush(wait=False)  # what somebody says may be the last thing they say
 
 
 def install(handler: SinkHandler, app_logger: logging.Logger, level: str) -> bool:

@@ -101,18 +101,21 @@ class Sink:
                     self._held.append((make, facts))
                 else:
                     self._count_loss(1)
-                if held >= BATCH:
-                    self.flush()
-                elif self._flusher is None:
+                if self._flusher is None:
                     self._start()
+                if held >= BATCH:
+                    self.flush(wait=False)
                 return
             self._wrote = ticks_s()
         self._write(self._made(make, facts))
 
-    def flush(self) -> None:
-        """Write what is held, in the order it came; to a pipe a PIPE_BUF at a time."""
-        if not self._flushing.acquire(blocking=False):
-            return  # somebody is at it
+    def flush(self, wait: bool = True) -> None:
+        """Write what is held, in the order it came; to a pipe a PIPE_BUF at a time.
+
+        wait: for another thread that is at it; without, what is held is left to it.
+        """
+        if not self._flushing.acquire(blocking=wait):
+            return
         try:
             self._flush()
         finally:
