@@ -16,6 +16,7 @@ from hypothesis import given, strategies as st
 from carboy.base.checks import ERROR, WARNING
 from carboy.base.errors import SetupError
 from carboy.base.options import Bytes, Flag, Names, Option, Seconds, Secret, Text
+from carboy.base.sources import INTERNAL
 from carboy.engine.config import Config
 from carboy.engine.flask_options import FLASK_OPTIONS
 
@@ -360,8 +361,12 @@ def test_flasks_keys_are_typed_on_the_way_in(config, monkeypatch, variable, text
     )
 )
 def test_unknown_flask_names_are_loaded_as_flask_loads_them(variables):
-    """JSON or text, and nested by double underscores."""
-    variables = {name: value for name, value in variables.items() if "\0" not in value}
+    """JSON or text, and nested by double underscores; but for the names of the command line."""
+    variables = {
+        name: value
+        for name, value in variables.items()
+        if "\0" not in value and f"FLASK_{name}" not in INTERNAL
+    }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(f"FLASK_{name}", value)
