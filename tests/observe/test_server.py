@@ -69,6 +69,14 @@ def get(url):
             return error.code, error.read().decode()
 
 
+def _lines(log, count, seconds=5.0):
+    """Return the lines of *log* once there are *count*: LOG_HOLD lets them come a little later."""
+    deadline = time.monotonic() + seconds
+    while log.read_text().count("\n") < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
 def test_any_worker_answers_for_all_and_a_drain_shows_at_once(server):
     """60 requests over three workers: 60 counts, 60 lines, 60 ids; TERM: not ready."""
     process, url, log = server
@@ -76,7 +84,7 @@ def test_any_worker_answers_for_all_and_a_drain_shows_at_once(server):
     for number in range(60):
         assert get(f"{url}/hello/{number}")[0] == 200
     text = get(f"{url}/metrics")[1]
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = _lines(log, 60)
 
     counted = 'carboy_requests_total{method="GET",route="/hello/<name>",status="200"} 60.0'
     assert counted in text
