@@ -7,6 +7,8 @@ import time
 import pytest
 from flask.globals import _cv_app, _cv_request
 
+missing = []  # servers that could not be started, told at the end of the run
+
 GRACE_S = 1.0  # a thread or socket that is closing needs a moment; a leak stays
 
 
@@ -25,6 +27,27 @@ def app():
 def client(app):
     """A client of `app`."""
     return app.test_client()
+
+
+@pytest.fixture
+def base():
+    """A base with nothing on it yet, so that tests may define the same names."""
+    from sqlalchemy import MetaData  # here: most tests need no models
+    from sqlalchemy.orm import registry
+
+    from carboy.data.models import CONVENTION, Model
+
+    metadata = MetaData(naming_convention=CONVENTION)
+    own = registry(metadata=metadata)
+
+    class Base(Model):
+        __abstract__ = True
+        registry = own
+        _sa_registry = own
+
+    Base.metadata = metadata
+    yield Base
+    own.dispose()
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +110,39 @@ def _growth(before):
     grown = [f"thread {thread.name}" for thread in threads - before[0]]
     new = {number: target for number, target in descriptors.items() if number not in before[1]}
     return grown + [f"descriptor {number} -> {target}" for number, target in new.items()]
+
+
+@pytest.fixture(scope="session")
+def pg(tmp_path_factory):
+    """The address of a private PostgreSQL server."""
+    from carboy.testing.servers import postgresql
+
+    yield from _served(postgresql, tmp_path_factory.mktemp("pg"))
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory):
+    """The address of a private MariaDB server."""
+    from carboy.testing.servers import mariadb
+
+    yield from _served(mariadb, tmp_path_factory.mktemp("maria"))
+
+
+def _served(server, folder):
+    """Skip, and say so at the end of the run; where servers are required, fail."""
+    from carboy.testing.servers import NotInstalled
+
+    try:
+        with server(folder) as url:
+            yield url
+    except NotInstalled as error:
+        missing.append(f"NOT tested: {error}")
+        if os.environ.get("CARBOY_REQUIRE_SERVERS"):
+            pytest.fail(missing[-1])
+        pytest.skip(missing[-1])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    for message in dict.fromkeys(missing):
+        terminalreporter.write_line(message, red=True, bold=True)

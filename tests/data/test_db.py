@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import func, insert, select, text, update
@@ -10,14 +11,16 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from carboy import Carboy
 from carboy.base.errors import SetupError
+from carboy.cli.preflight import find_faults
 from carboy.data import places, session as sessions, transactions
 from carboy.data.backends.common import Trouble
 from carboy.data.battery import Data
-from carboy.data.db import OutsideContext, db, opened_in
+from carboy.data.db import EXTENSION, OutsideContext, db, opened_in
 from carboy.data.faults import DatabaseDown, TransactionRace, fault
 from carboy.data.fields import field
+from carboy.data.migrations.project import targets
+from carboy.data.migrations.runner import upgrade
 from carboy.data.mixins import Versioned
-from carboy.data.session import seams
 from carboy.data.validity import InvalidRow
 from carboy.engine.seam import cv_app
 
@@ -96,7 +99,9 @@ def test_each_request_has_a_session_of_its_own_and_leaves_none(make, note):
 def test_each_scope_has_a_session_of_its_own(make, monkeypatch):
     """The seam for policy: the session follows whoever asks."""
     app, who = make(), ["ann"]
-    monkeypatch.setattr(seams, "scope_key", lambda: who[0])
+    guard = SimpleNamespace(mixin=type("Mixin", (), {}), install=lambda engine: None)
+    guard.scope_key = lambda: who[0]
+    monkeypatch.setattr(app.extensions[EXTENSION].places, "guard", guard)
     with app.app_context():
         anns = db.session
         who[0] = "bob"
@@ -387,7 +392,7 @@ def test_what_was_written_for_others_works(make, base):
     class City(Plain):
         __tablename__ = "city"
         id: Mapped[int] = mapped_column(primary_key=True)
-        name: Mapped[str]
+        name: Mapped[str] = mapped_column(db.String(40))  # MariaDB needs a length
 
     class Team(base):
         __tablename__ = "team"
@@ -604,7 +609,8 @@ def test_a_forked_process_has_connections_of_its_own(database):
 def test_the_probe_is_content_with_a_database_that_answers(make):
     """It uses a connection of its own, so that a busy pool is no outage."""
     data = make(DATABASE_POOL=1).batteries["data"]
-    assert [(name, probe()) for name, probe in data.probes()] == [("data.main", None)]
+    told = {name: probe() for name, probe in data.probes()}
+    assert told == {"data.main": None, "data.migrations": None}
     assert data.places.opened == {}
 
 
@@ -653,3 +659,34 @@ def test_an_application_without_data_never_loads_sqlalchemy():
     code = "import sys, carboy; carboy.Carboy('x').seal(); print('sqlalchemy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_forgotten_migration_keeps_it_from_serving(make, tmp_path):
+    """Said before the start and by readiness; gone once it was applied."""
+    app = make()
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / "0001_note.py").write_text(MIGRATION)
+    app.batteries["data"].places.engine("main")
+    told = {f.code: f for f in find_faults(app, production=True)}
+    assert "0001_note" in told["migrations.pending"].message
+    (probe,) = (one for name, one in app.batteries["data"].probes() if name == "data.migrations")
+    assert "main: 0001_note" in probe()
+    for target in targets(app):
+        upgrade(target)
+    assert probe() is None
+    assert "migrations.pending" not in {f.code for f in find_faults(app, production=True)}
+
+
+MIGRATION = '''"""Nothing yet"""
+
+revision = "0001_note"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Do nothing."""
+
+
+def downgrade() -> None:
+    """Do nothing."""
+'''

@@ -310,3 +310,18 @@ def test_a_mistake_has_no_meaning():
     """What no backend knows is left to SQLAlchemy."""
     for backend in BACKENDS.values():
         assert backend.trouble(sqlite3.ProgrammingError("a mistake"), "") is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "said", "told"),
+    [
+        ("mariadb", "syntax; near ''Emma' x' at line 3", "syntax; near '...' at line 3"),
+        ("mariadb", "Got error 'Emma 'W'' from regexp", "Got error '...' from regexp"),
+        ("sqlite", 'fts5: syntax error near "Em"ma"', "fts5: syntax error near '...'"),
+        ("sqlite", "malformed MATCH expression: [Emma]", "malformed MATCH expression: '...'"),
+        ("postgresql", 'column "emma" does not exist', 'column "emma" does not exist'),
+    ],
+)
+def test_what_a_driver_quotes_is_cut(backend, said, told):
+    """Where quotes hold values: PyMySQL sends them inside the statement."""
+    assert BACKENDS[backend].without_values(said) == told

@@ -25,10 +25,10 @@ __all__ = ["COMPATIBLE", "DEFAULT", "Battery", "resolve"]
 
 GROUP = "carboy.batteries"
 
-COMPATIBLE = ("ids", "logs", "metrics", "health", "limits", "headers")
+COMPATIBLE = ("ids", "logs", "metrics", "health", "limits", "headers", "data")
 """What changes no answer's meaning: adopted by an existing Flask application."""
 
-DEFAULT = (*COMPATIBLE, "hosts", "csp", "pages", "typed")
+DEFAULT = (*COMPATIBLE, "policy", "hosts", "csp", "pages", "typed")
 """Everything, including what closes the application."""
 
 PRESETS = {"compatible": COMPATIBLE, "default": DEFAULT}

@@ -3,34 +3,37 @@
     DATABASE_URL, DATABASES, DATABASE_REPLICA  ->  Places  ->  db.session, when first used
     readiness                                  ->  a statement on a connection of its own
 
-An idle request costs one attribute look-up at its end.
+SQLAlchemy is imported when the first model is, or the first session is asked for. An idle
+request costs one attribute look-up at its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+import importlib
+import sys
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import flask
-from sqlalchemy import text
 
 from carboy.base.battery import Battery
-from carboy.base.checks import ERROR, WARNING, Finding
 from carboy.base.errors import SetupError
 from carboy.base.facts import Facts
 from carboy.base.options import Count, Names, Option, Seconds, Text
-from carboy.data import db as verbs
-from carboy.data.backends.sqlite import in_memory
-from carboy.data.engines import Limits, backend_of, resolve
-from carboy.data.places import MAIN, Places
-from carboy.data.session import Sessions
-from carboy.engine.seam import cv_request
+from carboy.engine.seam import cv_app, cv_request
 
-__all__ = ["Data"]
+if TYPE_CHECKING:
+    from carboy.base.checks import Finding
+    from carboy.data.places import Places
+    from carboy.data.session import Sessions
 
+__all__ = ["EXTENSION", "SESSIONS", "Data"]
+
+EXTENSION = "carboy.data"  # app.extensions: the battery
+SESSIONS = "carboy_sessions"  # attribute of an application context: its Sessions
 WROTE = "carboy_wrote"  # cookie of somebody who wrote a moment ago
-PROBE_S = 2.0  # seconds for a connection of the readiness probe
 
 
 class Data(Battery):
@@ -72,43 +75,83 @@ class Data(Battery):
             "DATABASE_CONNECT_TIMEOUT", Seconds, default="5 s", bounds=("1 s", "1 min"),
             help="Give up with 503 when a server does not take the connection for this long.",
         ),
+        Option(
+            "DATABASE_MIGRATIONS", Text, default="migrations", bounds=(1, 4096),
+            help="Keep migrations in this folder, relative to the application's own.",
+        ),
+        Option(
+            "DATABASE_REPEATS", Count, default=5, bounds=(0, 100_000),
+            help="Outside of production, report a statement that one line of code runs more"
+            " often than this in one request; 0 reports nothing.",
+            because="One query per row is the usual way to be slow. In production relations are"
+            " loaded for all rows of a result at once.",
+        ),
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._app: Any = None
+        self._ref: Any = None
         self._settings: object = None
         self._places: Places | None = None
+        self._made: Any = None  # the class Sessions, once it is imported
         self._probing: Places | None = None
+        self._others: list[Places] = []
 
     def init(self, app: Any) -> None:
         """Become what `db` asks, and close its sessions with the context."""
-        self._app = app
-        app.extensions[verbs.EXTENSION] = self
-        app.teardown_appcontext(verbs.close)
+        self._ref = weakref.ref(app)  # an application is freed when nobody holds it
+        app.extensions[EXTENSION] = self
+        app.teardown_appcontext(close)
 
     def seal(self, app: Any) -> None:
         """Take in options that were set since."""
-        _ = self.places
+        if self.in_use:
+            _ = self.places
+
+    @property
+    def _app(self) -> Any:
+        return self._ref()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether this program has models, or was told where its data are."""
+        config = self._app.config
+        told = config["DATABASE_URL"] or config["DATABASES"]
+        return bool(told) or "carboy.data.models" in sys.modules
 
     @property
     def places(self) -> Places:
         """The databases, as the options say now."""
-        settings = _read(self._app)
+        if self._others:
+            return self._others[-1]
+        opening = _opening()
+        settings = opening.read(self._app)
         if self._places is None or settings != self._settings:
             self.close()
-            addresses, replicas, limits = self._settings = settings
-            self._places = Places(addresses, replicas=replicas, limits=limits)
-        return self._places
+            self._settings = settings
+            self._places, self._made = opening.open_places(self._app, settings), opening.Sessions
+        found: Places = self._places
+        return found
+
+    @contextmanager
+    def using(self, places: Places) -> Iterator[Places]:
+        """Make the application use *places* inside `with`: for tests."""
+        self._others.append(places)
+        try:
+            yield places
+        finally:
+            self._others.remove(places)
 
     def sessions(self) -> Sessions:
         """Return the sessions for one application context."""
         # PERF: the options are read at the seal; parsing addresses costs 20 us each.
-        places = self._places if self._app.sealed and self._places else self.places
-        ctx = cv_request.get(None)
-        if ctx is None or not places.has_replica:
-            return Sessions(places)
+        places = self._places
+        if places is None or self._others or not self._ref().sealed:
+            places, self._made = self.places, _opening().Sessions
+        opened = self._made
+        if not places.has_replica or (ctx := cv_request.get(None)) is None:
+            return opened(places)  # type: ignore[no-any-return]  # Sessions
         reads = ctx.request.method in ("GET", "HEAD") and WROTE not in ctx.request.cookies
-        sessions = Sessions(places, replica=reads)
+        sessions: Sessions = opened(places, replica=reads)
         lag_s = max(1, round(self._app.config["DATABASE_REPLICA_LAG"]))
 
         def remember(response: Any) -> Any:
@@ -124,44 +167,34 @@ class Data(Battery):
 
     def checks(self, app: Any) -> Iterable[Finding]:
         """Tell what is wrong with the addresses; nothing connects."""
+        if not self.in_use:
+            return []
         try:
-            addresses, replicas, _ = _read(app)
-            urls = {name: resolve(url)[0] for name, url in (addresses | replicas).items()}
-            for name in self.places.names:
-                self.places.engine(name)
+            return [*_opening().findings(app, self.places)]
         except SetupError as error:
-            return [Finding(ERROR, error.code, error.message, hint=error.hint, where=_where(app))]
-        return [
-            Finding(
-                WARNING, "data.memory",
-                f"The database {name!r} is in memory: what it holds ends with the process.",
-                hint="Set DATABASE_URL to 'sqlite:///app.db', or to a server.", where=_where(app),
-            )
-            for name, url in urls.items()
-            if url.drivername.startswith("sqlite") and in_memory(url) and not app.testing
-        ]  # fmt: skip
+            return [_opening().wrong(app, error)]
+
+    def late(self, app: Any) -> Iterable[Finding]:
+        """Tell of migrations that are pending, before serving; unlike `checks` it connects."""
+        return [*_opening().late_migrations(app)]
 
     def probes(self) -> Sequence[tuple[str, Any]]:
-        """Return one probe for each database; a replica is not needed to serve."""
+        """Return one probe for each database, and one for migrations that were forgotten.
+
+        A replica is not needed to serve.
+        """
+        if not self.in_use:
+            return []
         _ = self.places  # forgets what older options said
-        if self._probing is None:
-            addresses = _read(self._app)[0]
-            own = Limits(pool=1, overflow=0, pool_wait_s=PROBE_S, connect_s=PROBE_S)
-            self._probing = Places(addresses, limits=own)
-        names = self._probing.names
-        return [(f"data.{name}", _probe(self._probing, name)) for name in names]
+        if self._probing is not None:
+            self._probing.dispose()
+        self._probing, found = _opening().probes(_opening().read(self._app)[0])
+        return [*found, ("data.migrations", _opening().migrated(self._app))]
 
     def facts(self, app: Any) -> Facts:
         """Tell which servers are needed, or which folder must outlive a restart."""
-        facts = Facts(secrets=["DATABASE_URL"])
-        addresses, replicas, _ = _read(app)
-        for address in (*addresses.values(), *replicas.values()):
-            url, backend = resolve(address)
-            if backend.extra:
-                facts.add(Facts(services=[backend.name]))
-            elif not in_memory(url):
-                facts.add(Facts(volumes=[str(Path(url.database or "").parent)]))
-        return facts
+        found: Facts = _opening().facts(app) if self.in_use else Facts()
+        return found
 
     def close(self) -> None:
         """Close the connections."""
@@ -171,53 +204,13 @@ class Data(Battery):
         self._places = self._probing = None
 
 
-def _read(app: Any) -> tuple[dict[str, str], dict[str, str], Limits]:
-    """Return (addresses, replicas, limits) that the options of *app* say."""
-    config = app.config
-    addresses = {MAIN: config["DATABASE_URL"] or "sqlite:///app.db"}
-    for entry in config["DATABASES"]:
-        name, sign, address = entry.partition("=")
-        if not (sign and name.isidentifier()) or name in addresses:
-            raise SetupError(
-                "data.databases",
-                "An entry of DATABASES is not 'name=address', or its name is taken.",
-                hint="Write for example DATABASES = ['reports=postgresql://host/reports'].",
-            )
-        addresses[name] = address
-    replica = config["DATABASE_REPLICA"]
-    replicas = {MAIN: _placed(app, replica)} if replica else {}
-    pool = config["DATABASE_POOL"]
-    limits = Limits(
-        pool=pool,
-        overflow=2 * pool,
-        lock_s=config["DATABASE_LOCK_TIMEOUT"],
-        connect_s=config["DATABASE_CONNECT_TIMEOUT"],
-    )
-    return {name: _placed(app, address) for name, address in addresses.items()}, replicas, limits
+def close(error: BaseException | None = None) -> None:
+    """Close what this application context opened; what was not committed is undone."""
+    sessions = cv_app.get().__dict__.pop(SESSIONS, None)
+    if sessions is not None:
+        sessions.close()
 
 
-def _placed(app: Any, address: str) -> str:
-    """Return *address*; a relative path of SQLite starts at the instance folder."""
-    url, backend = resolve(address)
-    if backend.name != "sqlite" or in_memory(url) or url.query.get("uri"):
-        return address
-    path = Path(app.instance_path, url.database or "")
-    return url.set(database=str(path)).render_as_string(hide_password=False)
-
-
-def _probe(places: Places, name: str) -> Any:
-    def probe() -> str | None:
-        """Return None when the database answers, else why it does not."""
-        try:
-            engine = places.engine(name)
-            with engine.connect() as connection:
-                connection.execute(text(backend_of(engine).ping))
-        except Exception as error:
-            return str(error).splitlines()[0]
-        return None
-
-    return probe
-
-
-def _where(app: Any) -> str:
-    return f"DATABASE_URL, from {app.config.origin('DATABASE_URL')}"
+def _opening() -> Any:
+    """Return the module that does it; importing SQLAlchemy takes a fifth of a second."""
+    return sys.modules.get("carboy.data.opening") or importlib.import_module("carboy.data.opening")

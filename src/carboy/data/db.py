@@ -10,7 +10,7 @@ are Flask-SQLAlchemy's where it has one.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from types import ModuleType
@@ -22,9 +22,14 @@ from sqlalchemy import MetaData
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 
 from carboy.base.errors import RequestFault, SetupError
+from carboy.data.battery import EXTENSION, SESSIONS
+from carboy.data.bulk import BATCH, bulk_insert
+from carboy.data.guards import guard_for
+from carboy.data.keyset import Page, keyset
 from carboy.data.models import Model
 from carboy.data.paging import Pagination, paginate
 from carboy.data.places import MAIN, Places
+from carboy.data.reads import seams as reads
 from carboy.data.session import DataSession, Sessions
 from carboy.data.transactions import TRIES, retried, transaction
 from carboy.data.validity import broken_rule
@@ -33,12 +38,11 @@ from carboy.engine.seam import cv_app, cv_request
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine, Select
 
+    from carboy.data.clauses import Clause
     from carboy.data.engines import Limits
+    from carboy.data.reads import Reading
 
-__all__ = ["EXTENSION", "Database", "OutsideContext", "close", "db", "opened_in"]
-
-EXTENSION = "carboy.data"  # app.extensions: the Places of an application
-SESSIONS = "carboy_sessions"  # attribute of an application context: its Sessions
+__all__ = ["EXTENSION", "Database", "OutsideContext", "db", "opened_in"]
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -105,7 +109,7 @@ class Database:
 
         What is not committed is undone at the end, and the connections are closed.
         """
-        places = Places({MAIN: address}, limits=limits)
+        places = Places({MAIN: address}, limits=limits, guard=guard_for(Model.registry))
         sessions = Sessions(places)
         token = _connected.set(sessions)
         try:
@@ -114,6 +118,10 @@ class Database:
             _connected.reset(token)
             sessions.close()
             places.dispose()
+
+    def bulk(self, model: type[M], rows: Iterable[Mapping[str, Any]], *, batch: int = BATCH) -> int:
+        """Insert many rows at once, all or none; see `bulk.bulk_insert`."""
+        return bulk_insert(self.session, model, rows, batch=batch)
 
     def create_all(self, *, metadata: MetaData | None = None) -> None:
         """Make the tables that are missing, each in its database."""
@@ -168,6 +176,32 @@ class Database:
         size = size if max_per_page is None else min(size, max_per_page)
         return paginate(self.session, statement, page, size, error_out=error_out, count=count)
 
+    def keyset(
+        self,
+        source: Select[Any] | Reading,
+        *clauses: Clause,
+        order: Sequence[str] | None = None,
+        size: int | None = None,
+        max_size: int = 100,
+        cursor: str | None = None,
+        name: str = "",
+    ) -> Page:
+        """Return one page of *source*, a select of a model or a Reading; see `keyset.keyset`.
+
+        clauses: conditions, as filters and search make them. order: names, "-" for
+        descending; that of the Reading if not given. cursor, size: those of the query string
+        if not given; size is 20 then, and *max_size* at most. name: of the list, where
+        another one has the same table and order.
+        """
+        size = min(_asked("size", 20, True), max_size) if size is None else size
+        request = cv_request.get(None)
+        if cursor is None and request is not None:
+            cursor = request.request.args.get("cursor")
+        asked: Any = {"clauses": clauses, "size": size, "cursor": cursor, "name": name}
+        if isinstance(source, sqlalchemy.Select):
+            return keyset(self.session, source, order or (), **asked)
+        return source.page(*asked.pop("clauses"), order=order, **asked)
+
     def _each(self, metadata: MetaData, verb: str) -> None:
         places = _sessions().places
         for name in places.names:
@@ -182,13 +216,6 @@ def opened_in(context: Any) -> Sessions | None:
     """Return the sessions of an application context; None when none was asked for."""
     found: Sessions | None = context.__dict__.get(SESSIONS)
     return found
-
-
-def close(error: BaseException | None = None) -> None:
-    """Close what this application context opened; what was not committed is undone."""
-    sessions = cv_app.get().__dict__.pop(SESSIONS, None)
-    if sessions is not None:
-        sessions.close()
 
 
 def _sessions() -> Sessions:
@@ -213,7 +240,7 @@ def _open(context: Any) -> Sessions:
         raise SetupError(
             "data.no_battery",
             f"db was used in the application {context.app.name!r}, which has no data battery.",
-            hint='Write  Carboy(__name__, batteries=("default", "data"))  and set DATABASE_URL.',
+            hint='The presets have it; else add "data" to batteries=(...).',
         )
     return extension.sessions()  # type: ignore[no-any-return]  # battery.Opening
 
@@ -244,8 +271,12 @@ def _can_be(model: Any, key: Any) -> bool:
     if not (isinstance(model, type) and issubclass(model, Model)):
         return True
     fields = [field for field in model.facts().fields.values() if field.key]
+    if isinstance(key, dict):
+        if {*key} != {field.name for field in fields}:
+            return False
+        key = tuple(key[field.name] for field in fields)
     parts = key if isinstance(key, tuple) else (key,)
-    if isinstance(key, dict) or len(parts) != len(fields):
+    if len(parts) != len(fields):
         return True  # SQLAlchemy says what is wrong
     return not any(map(broken_rule, fields, parts))
 
@@ -261,3 +292,6 @@ def _asked(name: str, default: int, error_out: bool) -> int:
     if error_out:
         raise RequestFault(404, "data.no_page", f"{name} must be a whole number.")
     return default
+
+
+reads.sessions = _sessions

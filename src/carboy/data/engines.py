@@ -7,16 +7,18 @@ No application is needed. Nothing connects before the first statement.
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, TimeoutError as NoConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError as NoConnection
 from sqlalchemy.pool import QueuePool
 
 from carboy.base.errors import CarboyError, SetupError
 from carboy.base.options import without_credentials
-from carboy.data.backends.common import Backend, Limits
+from carboy.data.backends.common import Backend, Limits, Trouble
 from carboy.data.backends.mysql import MariaDB, MySQL
 from carboy.data.backends.postgresql import PostgreSQL
 from carboy.data.backends.sqlite import SQLite
@@ -34,6 +36,9 @@ BACKENDS: dict[str, Backend] = {
 """Dialect name to backend."""
 
 ALIASES = {"postgres": "postgresql"}  # what hosting providers write
+
+MISFITS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+DEFAULTS = {"_process_execute_defaults"}  # SQLAlchemy's: it calls the functions of defaults
 
 hooks: list[Callable[[Engine], None]] = []
 """Called with each engine once it is made, before its first connection."""
@@ -53,6 +58,9 @@ class Pool(QueuePool):
                 hint="Usually slow work (mail, HTTP) happens inside a transaction."
                 " Else raise DATABASE_POOL to the number of threads.",
             ) from error
+
+
+logging.getLogger(f"{__name__}.Pool").setLevel(logging.WARNING)  # "Pool recreating" is no news
 
 
 def engine_for(
@@ -131,6 +139,29 @@ def _unwrapped(error: CarboyError) -> CarboyError:
     return twin
 
 
+def _misfit(context: ExceptionContext, error: BaseException) -> bool:
+    """Tell whether *error* is of a column's type, which could not take a parameter.
+
+    Such as a text for a date, or a word that is none of an Enum. Nothing was sent yet.
+    """
+    if context.execution_context is not None or not isinstance(error, MISFITS):
+        return False
+    names = {frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)}
+    return not names & DEFAULTS  # a mistake in a default is the developer's
+
+
+def _without_values(backend: Backend, context: ExceptionContext) -> None:
+    """Cut values out of the words of an error that stays what it is, the driver's too."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    if not (context.parameters and isinstance(wrapped, DBAPIError)):
+        return
+    said = str(error)
+    error.args = tuple(
+        backend.without_values(part) if isinstance(part, str) else part for part in error.args
+    )
+    wrapped.args = (str(wrapped.args[0]).replace(said, str(error)), *wrapped.args[1:])
+
+
 def _translator(backend: Backend, name: str) -> Callable[[ExceptionContext], Any]:
     def translate(context: ExceptionContext) -> BaseException | None:
         """Return our fault for a driver's error; None leaves it as it is."""
@@ -138,7 +169,10 @@ def _translator(backend: Backend, name: str) -> Callable[[ExceptionContext], Any
         if isinstance(error, CarboyError):  # raised by a default or a type of ours
             return _unwrapped(error)
         trouble = backend.trouble(error, context.statement or "")
+        if trouble is None and _misfit(context, error):
+            trouble = Trouble("value")
         if trouble is None or not isinstance(error, Exception):
+            _without_values(backend, context)
             return None
         made = fault(trouble, error, name)
         made.connection_invalidated = context.is_disconnect

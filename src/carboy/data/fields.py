@@ -151,7 +151,7 @@ def message(rules: Field, rule: str) -> str:
     unit = f" {rules.unit}" if rules.unit else ""
     sentences = {
         "required": "is needed.",
-        "type": f"must be {_AN.get(rules.kind, 'another kind of value')}.",
+        "type": f"must be {_an(rules)}.",
         "min_length": f"must have at least {_characters(rules.min_length)}.",
         "max_length": f"must have at most {_characters(rules.max_length)}.",
         "ge": f"must be at least {rules.ge}{unit}.",
@@ -166,6 +166,12 @@ def message(rules: Field, rule: str) -> str:
     return f"{rules.label} {sentences[rule]}"
 
 
+def _an(rules: Field) -> str:
+    """Return what a value must be, after "must be"."""
+    found = {dict: "an object of JSON", list: "a list of JSON"}.get(rules.python)
+    return found or _AN.get(rules.kind, "another kind of value")
+
+
 _AN = {
     "boolean": "true or false",
     "integer": "a whole number of 64 bits",
@@ -177,7 +183,10 @@ _AN = {
     "uuid": "a UUID",
     "bytes": "bytes",
     "json": "what JSON can hold",
+    "file": "a stored file",
+    "image": "a stored image",
     "decimal": "an exact number that fits its places",
+    "reference": "the key of a row",
 }
 
 

@@ -12,7 +12,7 @@ No application is needed to import or to use one.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, get_origin
 from weakref import WeakKeyDictionary
@@ -27,9 +27,11 @@ from sqlalchemy.orm import (
     registry,
 )
 
+import carboy.data.search  # noqa: F401  # makes and drops what search needs, with the tables
 from carboy.data.constraints import Constraint, Known, enforce
 from carboy.data.fields import INFO, Field, Rules
 from carboy.data.naming import constraint_name, label_of, table_name
+from carboy.data.reads import Reading, newest
 from carboy.data.relations import Link, link_up, pair
 from carboy.data.types import KINDS, Exact, column_type
 
@@ -113,6 +115,28 @@ class Model(DeclarativeBase):
         """Return what is known of this model."""
         return cls.__facts__
 
+    @classmethod
+    def read(
+        cls, *names: str, where: Any = (), order: Sequence[str] = (), hidden: bool = False
+    ) -> Reading:
+        """Declare a read of this model: a selection that is compiled once; see `Reading`.
+
+        names: fields, also along relations: "author.name", "tags.word"; without any, all
+        fields that may leave the application. where: a condition that always holds, or
+        several. order: names, "-" before one for descending; the key completes it.
+        hidden: allow fields with api="hidden".
+        Declare it once, beside the model or the view: a new one is compiled anew.
+        Raises SetupError for names that are not known, hidden, or lead too far.
+
+            BOOKS = Book.read("id", "title", "author.name", order=("-published",))
+        """
+        return Reading(cls, names, where=where, order=order, hidden=hidden)
+
+    @classmethod
+    def newest(cls, count: int) -> list[Any]:
+        """Return the *count* newest rows, to be read only: by `created_at`, else by key."""
+        return newest(cls, count)
+
     def __repr__(self) -> str:
         # Not the fields: a repr ends in logs, and loading one could run SQL.
         key = inspect(self).identity or ()
@@ -158,14 +182,15 @@ def _finish(cls: type[Model]) -> None:
 
 
 def _columns(cls: type[Model]) -> list[tuple[str, Column[Any]]]:
-    """Return (attribute, column) of a model, in the order of the table."""
+    """Return (attribute, column) of a model, in the order of its own table."""
+    order = {column: at for at, column in enumerate(cls.__table__.c)}
     found = [
         (prop.key, prop.columns[0])
         for prop in cls.__mapper__.iterate_properties
         if isinstance(prop, ColumnProperty) and isinstance(prop.columns[0], Column)
     ]
-    order = list(cls.__table__.c)
-    return sorted(found, key=lambda pair: order.index(pair[1]))
+    own = [pair for pair in found if pair[1] in order]  # a joined child has its parent's too
+    return sorted(own, key=lambda pair: order[pair[1]])
 
 
 def _field(cls: type[Model], name: str, column: Column[Any], link: Link | None) -> Field:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -16,6 +16,8 @@ from carboy.data.engines import Limits, engine_for
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
+
+    from carboy.data.guards import Guard
 
 __all__ = ["MAIN", "Places"]
 
@@ -26,7 +28,8 @@ MAIN = "main"
 class Places:
     """Engines by the names of their databases.
 
-    addresses, replicas: name to URL. more: for `create_engine`.
+    addresses, replicas: name to URL. guard: stands before each engine and session.
+    more: for `create_engine`.
     """
 
     def __init__(
@@ -35,8 +38,11 @@ class Places:
         *,
         replicas: Mapping[str, str | URL] | None = None,
         limits: Limits | None = None,
+        guard: Guard | None = None,
         **more: Any,
     ) -> None:
+        self.guard = guard
+        self.watch: Callable[[Engine], None] | None = None  # called with each engine; see repeats
         self._addresses = dict(addresses)
         self._replicas = dict(replicas or {})
         self._limits = limits or Limits()
@@ -92,10 +98,17 @@ class Places:
             )
         with self._lock:  # two threads must not make two pools
             if key not in self._engines:
-                self._engines[key] = engine_for(
-                    addresses[name], name=key, limits=self._limits, **self._more
-                )
+                engine = self._open(key, name, addresses[name])
+                if self.guard is not None:
+                    self.guard.install(engine)
+                if self.watch is not None:
+                    self.watch(engine)
+                self._engines[key] = engine
             return self._engines[key]
+
+    def _open(self, key: str, name: str, address: str | URL) -> Engine:
+        """Return a new engine; key: what messages call it."""
+        return engine_for(address, name=key, limits=self._limits, **self._more)
 
 
 _everywhere: WeakSet[Places] = WeakSet()

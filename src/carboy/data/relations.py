@@ -220,6 +220,7 @@ def _provided(default: Any) -> Any:
             )
         return providers[default]()
 
+    ask.provider = default  # type: ignore[attr-defined]  # for whoever must know the value before
     return ask
 
 

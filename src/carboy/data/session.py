@@ -1,6 +1,6 @@
 """Sessions: one per scope, made when first asked for.
 
-    mixins  ->  session_class()            the class; guards of others are mixins
+    guard, mixins  ->  session_class()     the class; the guard of the places is a mixin
     Sessions(engines)  ->  .current()      the session of whoever asks now
                        ->  .close()        all of them, at the end of the request
 
@@ -14,38 +14,26 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, Table, event
-from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql import visitors
 
 from carboy.base.errors import RequestFault
+from carboy.data.batches import Batching
 from carboy.data.faults import DatabaseDown
 from carboy.data.models import Model
 from carboy.data.places import MAIN
 from carboy.data.validity import check_row
 
 if TYPE_CHECKING:
+    from carboy.data.guards import Guard
     from carboy.data.places import Places
 
-__all__ = ["DataSession", "Outdated", "Sessions", "mixins", "seams", "session_class"]
+__all__ = ["DataSession", "Outdated", "Sessions", "mixins", "session_class"]
 
 mixins: list[type] = []
 """Classes put before DataSession, the last one first; see `session_class`."""
 
 HOOKS = ("before_flush", "after_flush", "do_orm_execute", "before_commit")
-
-
-class Seams:
-    """What others put in their own of: `seams.scope_key = ...`.
-
-    scope_key: tells who asks; sessions are kept apart by it. It runs at each
-        `db.session`, so it must be quick.
-    """
-
-    scope_key: Callable[[], Hashable] = staticmethod(lambda: None)
-
-
-seams = Seams()
 
 
 class Outdated(RequestFault, StaleDataError):
@@ -54,7 +42,7 @@ class Outdated(RequestFault, StaleDataError):
     code: str
 
 
-class DataSession(Session):
+class DataSession(Batching):
     """A session over the places where data live.
 
     places: the engines, by name. replica: whether reads may go to a replica.
@@ -65,6 +53,7 @@ class DataSession(Session):
     def __init__(self, places: Places, *, replica: bool = False, **more: Any) -> None:
         super().__init__(**more)
         self.places = places
+        self.batches = places.watch is None  # where repeats are reported, they happen
         self.replica = replica
         self.wrote = False  # ever: what a replica has may be older
         self._wrote_in: Any = None  # the transaction of the last write
@@ -80,7 +69,9 @@ class DataSession(Session):
         if self._may_use_replica(clause):
             return self.places.reader(name)
         if self._flushing or clause is None or clause.is_dml or clause.is_text:
-            self.wrote, self._wrote_in = True, self.get_transaction()
+            # The first statement asks for its engine before its transaction has begun.
+            self.wrote, self._wrote_in = True, self.get_transaction() or self.begin()
+            self.direct_writes += not self._flushing
         return self.places.engine(name)
 
     @property
@@ -131,13 +122,13 @@ class DataSession(Session):
         """Do nothing; for mixins."""
 
 
-def session_class() -> type[DataSession]:
-    """Return the class of sessions: DataSession under the mixins there are now.
+def session_class(guard: Guard | None = None) -> type[DataSession]:
+    """Return the class of sessions: DataSession under *guard* and the mixins there are now.
 
     >>> session_class() is session_class()
     True
     """
-    bases = (*reversed(mixins), DataSession)
+    bases = (*((guard.mixin,) if guard else ()), *reversed(mixins), DataSession)
     if bases not in _classes:
         made: Any = type("CarboySession", bases, {})
         for hook in HOOKS:
@@ -148,20 +139,28 @@ def session_class() -> type[DataSession]:
 
 
 class Sessions:
-    """The sessions of one request, command or test: one for each scope."""
+    """The sessions of one request, command or test: one for each scope.
+
+    kept: what lives as long as they do, such as a connection for reads. closers: run
+    at the end, the last one first.
+    """
 
     def __init__(self, places: Places, *, replica: bool = False) -> None:
         self.places = places
         self.replica = replica
         self.failed: BaseException | None = None  # after which they were rolled back
+        self.kept: dict[Hashable, Any] = {}
+        self.closers: list[Callable[[], None]] = []
+        self._guard = places.guard
         self._open: dict[Hashable, DataSession] = {}
 
     def current(self) -> DataSession:
         """Return the session of whoever asks; made at the first call."""
-        key = seams.scope_key()
+        key = self._guard.scope_key() if self._guard else None
         session = self._open.get(key)
         if session is None:
-            session = self._open[key] = session_class()(self.places, replica=self.replica)
+            made = session_class(self._guard)
+            session = self._open[key] = made(self.places, replica=self.replica)
         return session
 
     @property
@@ -174,6 +173,9 @@ class Sessions:
 
     def close(self) -> None:
         """Close them all: what was not committed is undone."""
+        self.kept.clear()
+        while self.closers:
+            self.closers.pop()()
         while self._open:
             session = self._open.popitem()[1]
             try:

@@ -39,6 +39,8 @@ from sqlalchemy.sql import operators
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from carboy.data.faults import ValueFault
+from carboy.data.naming import label_of
+from carboy.data.stored import Reference, StoredFile, StoredImage
 
 __all__ = ["BIG", "KINDS", "Exact", "Utc", "column_type", "stored"]
 
@@ -46,10 +48,16 @@ BIG = 2**63  # the first whole number that no column of ours holds
 DIGITS, PLACES = 18, 2  # of a Decimal, unless said; 18 digits fit SQLite's integers
 MYSQL = ("mysql", "mariadb")
 
+AMONG = frozenset({operators.in_op, operators.not_in_op})
+COMPARISONS = AMONG | {
+    operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge,
+}  # fmt: skip
+NO_TEXT = (int, float, Decimal, bytes, list, tuple, dict, date, time, uuid.UUID)
+
 KINDS: dict[type[Any], str] = {
     bool: "boolean", int: "integer", float: "number", Decimal: "decimal", str: "text",
     datetime: "datetime", date: "date", time: "time", uuid.UUID: "uuid", bytes: "bytes",
-    dict: "json", list: "json",
+    dict: "json", list: "json", StoredFile: "file", StoredImage: "image",
 }  # fmt: skip
 """Python type to the word that forms and APIs go by; an Enum is a "choice"."""
 
@@ -147,6 +155,58 @@ class _Factor(TypeDecorator[Any]):
         return float(value) if dialect.name == "sqlite" and value is not None else value
 
 
+class _Compared(String.Comparator[str]):
+    """Text is compared with text: on MariaDB 0 and false equal every text without a number.
+
+    So a client who may send any JSON would match a token that it does not know.
+    """
+
+    def operate(self, op: Any, *other: Any, **more: Any) -> Any:
+        """Raise ValueFault for a comparison with something that is no text."""
+        if other and op in COMPARISONS:
+            value = other[0]
+            several = op in AMONG and isinstance(value, (list, tuple, set, frozenset))
+            if any(isinstance(one, NO_TEXT) for one in (value if several else (value,))):
+                raise ValueFault(422, "data.value", "A text can only be compared with a text.")
+        return super().operate(op, *other, **more)
+
+
+class Line(String):
+    """Text of a bounded length."""
+
+    comparator_factory = _Compared
+
+
+class Page(Text):
+    """Text of any length."""
+
+    comparator_factory = _Compared
+
+
+class TrackedDict(MutableDict[Any, Any]):
+    """A dict whose changes are noticed."""
+
+    @classmethod
+    def coerce(cls, key: str, value: Any) -> Any:
+        """Return a dict as one of these; raise ValueFault for anything else."""
+        return super().coerce(key, value) if isinstance(value, dict) else _refuse(key, "an object")
+
+
+class TrackedList(MutableList[Any]):
+    """A list whose changes are noticed."""
+
+    @classmethod
+    def coerce(cls, key: str, value: Any) -> Any:
+        """Return a list as one of these; raise ValueFault for anything else."""
+        return super().coerce(key, value) if isinstance(value, list) else _refuse(key, "a list")
+
+
+def _refuse(name: str, what: str) -> Any:
+    said = f"{label_of(name)} must be {what} of JSON."  # at once: it could not be followed
+    error = {"loc": [name], "msg": said, "type": "type"}
+    raise ValueFault(422, "data.invalid", said, errors=[error])
+
+
 def stored(value: Any, digits: int, places: int) -> Decimal | None:
     """Return *value* as it is kept with *places* decimals; None when it does not fit.
 
@@ -178,8 +238,8 @@ def column_type(
 def _characters(length: int | None) -> TypeEngine[str]:
     # COLLATE "C": by code point, as on the others; see backends/postgresql.py.
     if length is not None:
-        return String(length).with_variant(String(length, collation="C"), "postgresql")
-    ours = Text().with_variant(Text(collation="C"), "postgresql")
+        return Line(length).with_variant(String(length, collation="C"), "postgresql")
+    ours = Page().with_variant(Text(collation="C"), "postgresql")
     return ours.with_variant(mysql.LONGTEXT(), *MYSQL)
 
 
@@ -215,6 +275,8 @@ _PLAIN: dict[Any, TypeEngine[Any]] = {
     time: Time().with_variant(mysql.TIME(fsp=6), *MYSQL),
     uuid.UUID: Uuid(),
     bytes: LargeBinary().with_variant(mysql.LONGBLOB(), *MYSQL),
-    dict: MutableDict.as_mutable(_json()),
-    list: MutableList.as_mutable(_json()),
+    dict: TrackedDict.as_mutable(_json()),
+    list: TrackedList.as_mutable(_json()),
+    StoredFile: Reference(),
+    StoredImage: Reference(StoredImage),
 }

@@ -9,11 +9,13 @@ everything: SQLite takes text for a number, PostgreSQL refuses NUL, MariaDB has 
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import json
 import math
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from carboy.data.models import Model
 
 __all__ = ["InvalidRow", "broken_rule", "check_row"]
+
+HALVES = re.compile("[\ud800-\udfff]")  # surrogates: no database stores one alone
 
 
 class InvalidRow(RequestFault):
@@ -107,7 +111,7 @@ _pattern = lru_cache(maxsize=512)(re.compile)
 def _text(field: Field, value: Any) -> bool:
     if not isinstance(value, str) or "\0" in value:
         return False
-    return value.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in value)
+    return value.isascii() or HALVES.search(value) is None
 
 
 def _whole(field: Field, value: Any) -> bool:
@@ -137,11 +141,20 @@ def _time(field: Field, value: Any) -> bool:
 
 
 def _json(field: Field, value: Any) -> bool:
+    if field.python in (dict, list) and not isinstance(value, field.python):
+        return False
     try:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return False
     return "\\u0000" not in text  # PostgreSQL's jsonb refuses it
+
+
+def _reference(field: Field, value: Any) -> bool:
+    """A key is one plain value; whether there is such a row the database tells."""
+    if _whole(field, value) or _text(field, value):
+        return True
+    return isinstance(value, (uuid.UUID, bytes, dt.date, dt.time, Decimal, enum.Enum))
 
 
 def _is(*kinds: type) -> Callable[[Field, Any], bool]:
@@ -160,5 +173,8 @@ _FITS: dict[str, Callable[[Field, Any], bool]] = {
     "uuid": _is(uuid.UUID),
     "bytes": _is(bytes),
     "json": _json,
+    "file": lambda field, value: isinstance(value, field.python),
+    "image": lambda field, value: isinstance(value, field.python),
+    "reference": _reference,
     "choice": lambda field, value: isinstance(value, field.python),
 }

@@ -103,3 +103,7 @@ class Backend:
     def trouble(self, error: BaseException, statement: str) -> Trouble | None:
         """Return what the driver's *error* means, or None when it is a mistake of ours."""
         raise NotImplementedError
+
+    def without_values(self, text: str) -> str:
+        """Return the words of a driver's error without the values it may quote."""
+        return text

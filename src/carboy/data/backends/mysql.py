@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
+
 from carboy.data.backends.common import (
     BAD_VALUES,
     Backend,
@@ -20,9 +22,10 @@ from carboy.data.backends.common import (
     Limits,
     Trouble,
 )
+from carboy.data.faults import ValueFault
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
+    from sqlalchemy import URL, Engine
 
 __all__ = ["MariaDB", "MySQL"]
 
@@ -31,6 +34,13 @@ MODES = "TRADITIONAL,ONLY_FULL_GROUP_BY"  # TRADITIONAL: strict, no zero dates, 
 KEY = re.compile(r"for key '(?:[^'.]+\.)?([^']+)'")
 NAMED = re.compile(r"(?:CONSTRAINT|constraint) [`'](\w+)[`']")
 COLUMN = re.compile(r"(?:[Cc]olumn|[Ff]ield) '(?:[^'.]+\.)*(\w+)'|column `\w+`\.`\w+`\.`(\w+)`")
+
+NEAR = re.compile(r"near '.*?'(?= at line \d+\s*$)", re.DOTALL)
+QUOTED = re.compile(r"'.*'", re.DOTALL)  # greedy: a value may have quotes in it
+
+CONTAINERS = frozenset({list, tuple, set, frozenset, dict})
+
+REFUSALS = "can not be used with MySQL"  # NaN
 
 MEANINGS: dict[int, Kind] = {
     **dict.fromkeys((0, 1040, 1041, 1044, 1045, 1049, 1053, 1077, 1079, 1129, 1130), "gone"),
@@ -45,7 +55,9 @@ MEANINGS: dict[int, Kind] = {
     **dict.fromkeys((1048, 1364), "required"),
     **dict.fromkeys((1216, 1452), "reference"),
     **dict.fromkeys((1217, 1451), "in_use"),
-    **dict.fromkeys((1264, 1265, 1292, 1366, 1406, 1411, 1690, 4078), "value"),
+    **dict.fromkeys(
+        (1264, 1265, 1292, 1300, 1366, 1367, 1406, 1411, 1525, 1690, 1918, 4078), "value"
+    ),
     **dict.fromkeys((1054, 1146), "schema"),
 }
 """Server and client error numbers. Source: the MariaDB error code reference."""
@@ -66,6 +78,7 @@ class MySQL(Backend):
             "time_zone": "'+00:00'",
             "sql_mode": f"'{MODES}'",
             "innodb_lock_wait_timeout": str(max(1, round(limits.lock_s))),
+            "lock_wait_timeout": str(max(1, round(limits.lock_s))),  # of tables; else a day
         }
         ours: dict[str, Any] = {
             "charset": "utf8mb4",
@@ -80,11 +93,19 @@ class MySQL(Backend):
             "connect_args": {name: v for name, v in ours.items() if name not in url.query},
         }
 
+    def prepare(self, engine: Engine, limits: Limits) -> None:
+        """Refuse values that PyMySQL would write into statements as more than a value."""
+        event.listen(engine, "before_cursor_execute", _plain_values)
+
     def trouble(self, error: BaseException, statement: str) -> Trouble | None:
         """Read the error number, and the names of constraint and column from the text."""
         if isinstance(error, BAD_VALUES):
             return Trouble("value")
         number = error.args[0] if error.args else None
+        if isinstance(error, (TypeError, AttributeError)):  # PyMySQL cannot write it down
+            return Trouble("value")
+        if isinstance(number, str) and number.endswith(REFUSALS):  # PyMySQL's own words
+            return Trouble("value")
         kind = MEANINGS.get(number) if isinstance(number, int) else None
         if kind is None:
             return None
@@ -94,6 +115,22 @@ class MySQL(Backend):
         column = COLUMN.search(text)
         columns = (column[1] or column[2],) if column else ()
         return Trouble(kind, constraint=named[0], columns=columns)
+
+    def without_values(self, text: str) -> str:
+        """Cut what is quoted: PyMySQL writes values into the statement that errors quote."""
+        cut = NEAR.sub("near '...'", text)
+        return cut if cut != text else QUOTED.sub("'...'", text)
+
+
+def _plain_values(
+    connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+) -> None:
+    """Raise ValueFault for a value that is a list: PyMySQL would write `(1, 2)`, which is SQL."""
+    for values in parameters if many else (parameters,):
+        each = values.values() if isinstance(values, dict) else values
+        for value in each:
+            if value.__class__ in CONTAINERS:
+                raise ValueFault(422, "data.value", "A list is not one value.")
 
 
 class MariaDB(MySQL):

@@ -10,6 +10,7 @@ LIKE 'x%', and none that breaks when the system's locale data are updated.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from carboy.data.backends.common import BAD_VALUES, Backend, Kind, Limits, Trouble, reference_kind
@@ -34,6 +35,7 @@ MEANINGS: dict[str, Kind] = {
     "XX": "gone",
     "40001": "race",
     "40P01": "race",
+    "42846": "value",  # of a type that cannot become the column's
     "23505": "unique",
     "23P01": "unique",  # exclusion
     "23514": "check",
@@ -45,6 +47,9 @@ MEANINGS: dict[str, Kind] = {
 }
 """SQLSTATE, or its beginning; a longer one comes before a shorter.
 Source: PostgreSQL documentation, appendix A."""
+
+
+VALUE = re.compile(r"%\(|\b(?:true|false)\b")  # a parameter, and what SQLAlchemy writes out
 
 
 class PostgreSQL(Backend):
@@ -81,11 +86,13 @@ class PostgreSQL(Backend):
 
     def trouble(self, error: BaseException, statement: str) -> Trouble | None:
         """Read the SQLSTATE; the place comes from fields of the protocol, not from text."""
-        if isinstance(error, BAD_VALUES):
+        if isinstance(error, (*BAD_VALUES, TypeError)):  # a text for bytes
             return Trouble("value")
         state = getattr(error, "sqlstate", None)
         if state is None:
             return _without_state(error)
+        if state == "42883" and VALUE.search(statement) and _is_operator(error):
+            return Trouble("value")  # a text is compared with a number
         place = _place(error)
         if state == "23503":
             return Trouble(reference_kind(statement), **place)
@@ -99,9 +106,15 @@ def _without_state(error: BaseException) -> Trouble | None:
     """Judge what psycopg says itself: it never got to, or never got from the server."""
     import psycopg  # here: an optional dependency
 
-    if isinstance(error, psycopg.DataError):  # for example text with a NUL
+    # For example text with a NUL; a dict.
+    if isinstance(error, psycopg.DataError) or str(error).startswith("cannot adapt"):
         return Trouble("value")
     return Trouble("gone") if isinstance(error, psycopg.OperationalError) else None
+
+
+def _is_operator(error: BaseException) -> bool:
+    """Tell a missing operator from a missing function: messages may be in any language."""
+    return getattr(getattr(error, "diag", None), "source_function", "") == "op_error"
 
 
 def _place(error: BaseException) -> dict[str, Any]:

@@ -44,6 +44,10 @@ COLUMNS = re.compile(r"(?:UNIQUE|NOT NULL) constraint failed: (.+)$")
 NAMED = re.compile(r"CHECK constraint failed: (\w+)")
 MISSING = re.compile(r"no such (?:table|column): (?:\w+\.)?(\w+)|has no column named (\w+)")
 
+QUOTED = re.compile(
+    r"""(["']).*\1|\[.*\]""", re.DOTALL
+)  # of JSON paths and MATCH, which are values
+
 MEANINGS: dict[str, Kind] = {
     "SQLITE_BUSY_SNAPSHOT": "race",
     "SQLITE_BUSY": "locked",
@@ -109,6 +113,8 @@ class SQLite(Backend):
             return Trouble("value")
         name = getattr(error, "sqlite_errorname", None) or ""
         text = str(error)
+        if text.startswith("Error binding parameter"):  # a dict, a list
+            return Trouble("value")
         # RESTRICT is a trigger inside SQLite, and is called so.
         if name.startswith("SQLITE_CONSTRAINT") and text.startswith("FOREIGN KEY"):
             return Trouble(reference_kind(statement))
@@ -119,6 +125,10 @@ class SQLite(Backend):
             if name.startswith(prefix):
                 return _with_place(kind, text)
         return None
+
+    def without_values(self, text: str) -> str:
+        """Cut what is quoted: the parsers of full text search and JSON quote their values."""
+        return QUOTED.sub("'...'", text)
 
 
 def _make_folder(dialect: Any, record: Any, arguments: Any, keywords: Any) -> None:
