@@ -59,9 +59,12 @@ if TYPE_CHECKING:
         SetupError as SetupError,
     )
     from carboy.base.options import Option as Option
+    from carboy.base.scope import Scope as Scope, scope as scope, unscoped as unscoped
+    from carboy.data.clauses import Clause as Clause
     from carboy.data.constraints import check as check, unique as unique
     from carboy.data.db import db as db
     from carboy.data.fields import field as field
+    from carboy.data.filters import filters as filters
     from carboy.data.mixins import Timestamps as Timestamps, Versioned as Versioned
     from carboy.data.models import Model as Model
     from carboy.data.relations import (
@@ -69,6 +72,9 @@ if TYPE_CHECKING:
         has_many as has_many,
         many_to_many as many_to_many,
     )
+    from carboy.data.search import search as search
+    from carboy.data.sorts import sorts as sorts
+    from carboy.data.stored import StoredFile as StoredFile, StoredImage as StoredImage
     from carboy.engine.app import Blueprint as Blueprint, Carboy as Carboy
     from carboy.engine.params import (
         Body as Body,
@@ -81,6 +87,19 @@ if TYPE_CHECKING:
     )
     from carboy.engine.requests import Request as Request
     from carboy.engine.responses import Response as Response
+    from carboy.policy.binds import asker as asker
+    from carboy.policy.policies import FieldPolicy as FieldPolicy, Policy as Policy
+    from carboy.policy.rules import (
+        everyone as everyone,
+        nobody as nobody,
+        owner as owner,
+        related as related,
+        role as role,
+        signed_in as signed_in,
+        tenant as tenant,
+        token as token,
+        where as where,
+    )
     from carboy.web.csp import csp as csp, csp_nonce as csp_nonce
 
 _OURS = {
@@ -89,7 +108,9 @@ _OURS = {
     "Body": "carboy.engine.params",
     "Carboy": "carboy.engine.app",
     "CarboyError": "carboy.base.errors",
+    "Clause": "carboy.data.clauses",
     "Cookie": "carboy.engine.params",
+    "FieldPolicy": "carboy.policy.policies",
     "File": "carboy.engine.params",
     "Finding": "carboy.base.checks",
     "Form": "carboy.engine.params",
@@ -97,23 +118,42 @@ _OURS = {
     "Header": "carboy.engine.params",
     "Model": "carboy.data.models",
     "Option": "carboy.base.options",
+    "Policy": "carboy.policy.policies",
     "Query": "carboy.engine.params",
     "Request": "carboy.engine.requests",
     "RequestFault": "carboy.base.errors",
     "Response": "carboy.engine.responses",
+    "Scope": "carboy.base.scope",
     "ServiceDown": "carboy.base.errors",
     "SetupError": "carboy.base.errors",
+    "StoredFile": "carboy.data.stored",
+    "StoredImage": "carboy.data.stored",
     "Timestamps": "carboy.data.mixins",
     "Versioned": "carboy.data.mixins",
+    "asker": "carboy.policy.binds",
     "belongs_to": "carboy.data.relations",
     "check": "carboy.data.constraints",
     "csp": "carboy.web.csp",
     "csp_nonce": "carboy.web.csp",
     "db": "carboy.data.db",
+    "everyone": "carboy.policy.rules",
     "field": "carboy.data.fields",
+    "filters": "carboy.data.filters",
     "has_many": "carboy.data.relations",
     "many_to_many": "carboy.data.relations",
+    "nobody": "carboy.policy.rules",
+    "owner": "carboy.policy.rules",
+    "related": "carboy.policy.rules",
+    "role": "carboy.policy.rules",
+    "scope": "carboy.base.scope",
+    "search": "carboy.data.search",
+    "signed_in": "carboy.policy.rules",
+    "sorts": "carboy.data.sorts",
+    "tenant": "carboy.policy.rules",
+    "token": "carboy.policy.rules",
     "unique": "carboy.data.constraints",
+    "unscoped": "carboy.base.scope",
+    "where": "carboy.policy.rules",
 }
 """Name to the module that holds it; every other public name is Flask's own."""
 
@@ -123,8 +163,10 @@ __all__ = [
     "Body",
     "Carboy",
     "CarboyError",
+    "Clause",
     "Config",
     "Cookie",
+    "FieldPolicy",
     "File",
     "Finding",
     "Flask",
@@ -133,12 +175,16 @@ __all__ = [
     "Header",
     "Model",
     "Option",
+    "Policy",
     "Query",
     "Request",
     "RequestFault",
     "Response",
+    "Scope",
     "ServiceDown",
     "SetupError",
+    "StoredFile",
+    "StoredImage",
     "Timestamps",
     "Versioned",
     "abort",
@@ -146,6 +192,7 @@ __all__ = [
     "appcontext_popped",
     "appcontext_pushed",
     "appcontext_tearing_down",
+    "asker",
     "before_render_template",
     "belongs_to",
     "check",
@@ -154,7 +201,9 @@ __all__ = [
     "csp_nonce",
     "current_app",
     "db",
+    "everyone",
     "field",
+    "filters",
     "flash",
     "g",
     "get_flashed_messages",
@@ -168,22 +217,34 @@ __all__ = [
     "make_response",
     "many_to_many",
     "message_flashed",
+    "nobody",
+    "owner",
     "redirect",
+    "related",
     "render_template",
     "render_template_string",
     "request",
     "request_finished",
     "request_started",
     "request_tearing_down",
+    "role",
+    "scope",
+    "search",
     "send_file",
     "send_from_directory",
     "session",
+    "signed_in",
+    "sorts",
     "stream_template",
     "stream_template_string",
     "stream_with_context",
     "template_rendered",
+    "tenant",
+    "token",
     "unique",
+    "unscoped",
     "url_for",
+    "where",
 ]
 
 

@@ -1,6 +1,8 @@
-"""A small library: people, notebooks that are shared, notes in them, and an SQLite of it."""
+"""A small library: people, notebooks that are shared, notes in them, on each database."""
 
 import os
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,12 +16,23 @@ from carboy.policy.filters import install
 from carboy.policy.policies import Field, Policy
 from carboy.policy.rules import everyone, nobody, owner, related, role, signed_in, where
 
+# The helpers (oracle_*.py) are ordinary modules, which tests here import by name.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+
+def pytest_generate_tests(metafunc):
+    """Run the tests of a module that says `EVERYWHERE = True` on each database."""
+    if getattr(metafunc.module, "EVERYWHERE", False) and "engine" in metafunc.fixturenames:
+        from oracle_databases import KINDS  # here: the path is set by this module
+
+        metafunc.parametrize("engine", KINDS, indirect=True)
+
 
 def models():
     """Return a namespace of freshly mapped classes."""
 
     class Base(orm.DeclarativeBase):
-        pass
+        type_annotation_map = {str: sa.String(50)}
 
     class Person(Base):
         __tablename__ = "person"
@@ -96,17 +109,9 @@ def fill(engine, m):
     with engine.begin() as connection:
         for table, values in rows.items():
             connection.execute(sa.insert(table), values)
-
-
-def sqlite():
-    """Return an engine on a new SQLite in memory, with foreign keys enforced."""
-    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
-
-    @sa.event.listens_for(engine, "connect")
-    def pragma(raw, record):
-        raw.execute("PRAGMA foreign_keys=ON")
-
-    return engine
+        if engine.dialect.name == "postgresql":  # its sequences have not seen those keys
+            for name in ("person", "book", "note", "tag", "locked"):
+                connection.execute(sa.func.setval(f"{name}_id_seq", 100).select())
 
 
 @pytest.fixture
@@ -120,13 +125,16 @@ def m():
     """The classes, with their rulebook."""
     found = models()
     found.rulebook = Rulebook(found.Base.registry)
-    return found
+    yield found
+    found.Base.registry.dispose()  # what is left of it must not be configured with others
 
 
 @pytest.fixture
-def engine(m):
-    """A filled SQLite with the policy compiled in."""
-    engine = sqlite()
+def engine(m, request):
+    """A filled database with the policy compiled in: SQLite, or each of them."""
+    from oracle_databases import address, emptied
+
+    engine = emptied(address(request, getattr(request, "param", "sqlite")))
     install(engine, m.rulebook)
     with unscoped("fixture"):
         fill(engine, m)
@@ -136,8 +144,10 @@ def engine(m):
 
 @pytest.fixture
 def plain(m):
-    """The same without any policy: the naive way."""
-    engine = sqlite()
+    """The same without any policy, on SQLite: the naive way."""
+    from oracle_databases import emptied
+
+    engine = emptied("sqlite://")
     fill(engine, m)
     yield engine
     engine.dispose()

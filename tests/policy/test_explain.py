@@ -33,10 +33,12 @@ def test_what_depends_on_the_person_alone_is_all_or_none(m):
 
 def test_an_explanation_reads_as_a_line(m):
     """As `carboy policy explain` prints it."""
-    assert str(told(m, m.Locked, user=1)["read"]) == "read: none, if never"
-    assert str(told(m, m.Person)["read"]) == "read: all, if always"
+    assert str(told(m, m.Locked, user=1)["read"]) == "read: none."
+    assert str(told(m, m.Person)["read"]) == "read: all."
     lines = str(told(m, m.Note, user=1)["update"]).splitlines()
-    assert lines[0].startswith("update: some, if it may be read (its book may be read), and")
+    assert lines[0].startswith(
+        "update: some. Allowed when it may be read (its book may be read), and"
+    )
     assert lines[1].lstrip().startswith("WHERE ")
 
 

@@ -4,20 +4,33 @@ import pytest
 import sqlalchemy as sa
 
 from carboy.base.scope import scope, unscoped
-from carboy.data import engines, session as sessions
+from carboy.data import guards, session as sessions
 from carboy.data.places import MAIN, Places
+from carboy.policy.book import Rulebook
 from carboy.policy.errors import NotPermitted, Refused
-from carboy.policy.plug import plug_in, scope_key
+from carboy.policy.plug import Guarding, guard
+from carboy.policy.policies import Policy
+from carboy.policy.rules import everyone
 
 
 @pytest.fixture
-def places(m, monkeypatch, tmp_path):
-    """The places of a database under the policy; the plug is pulled afterwards."""
-    monkeypatch.setattr(engines, "hooks", [])
-    monkeypatch.setattr(sessions, "mixins", [])
-    monkeypatch.setattr(sessions.seams, "scope_key", lambda: None)
-    plug_in(m.rulebook)
-    found = Places({MAIN: f"sqlite:///{tmp_path / 'shop.db'}"})
+def base():
+    """A declarative base without any policy."""
+
+    class Base(sa.orm.DeclarativeBase):
+        pass
+
+    class Thing(Base):
+        __tablename__ = "thing"
+        id: sa.orm.Mapped[int] = sa.orm.mapped_column(primary_key=True)
+
+    return Base
+
+
+@pytest.fixture
+def places(m, tmp_path):
+    """The places of a database under the policy."""
+    found = Places({MAIN: f"sqlite:///{tmp_path / 'shop.db'}"}, guard=Guarding(m.rulebook))
     with unscoped("fixture"):
         m.Base.metadata.create_all(found.engine(MAIN))
     yield found
@@ -51,8 +64,41 @@ def test_engines_of_data_are_filtered(m, places):
             connection.execute(sa.text("SELECT * FROM locked"))
 
 
-def test_outside_of_every_scope_the_key_is_none():
+def test_outside_of_every_scope_the_key_is_none(m):
     """There is a session then, too; it refuses when it is used."""
-    assert scope_key() is None
+    guard = Guarding(m.rulebook)
+    assert guard.scope_key() is None
     with scope(user=3) as entered:
-        assert scope_key() == entered.scope
+        assert guard.scope_key() == entered.scope
+
+
+def test_models_without_a_policy_are_open_where_they_may_be(m, tmp_path):
+    """An application that adopts policies one by one: what has one is held to it."""
+    book = Rulebook(m.Base.registry, undeclared=Policy(read=everyone, write=everyone))
+    places = Places({MAIN: f"sqlite:///{tmp_path / 'shop.db'}"}, guard=Guarding(book))
+    engine = places.engine(MAIN)
+    with unscoped("fixture"):
+        m.Base.metadata.create_all(engine)
+        with engine.begin() as connection:
+            connection.execute(sa.insert(m.Locked), [{"id": 1}])
+            rows = [{"id": n, "title": "t", "public": n == 2} for n in (1, 2)]
+            connection.execute(sa.insert(m.Book), rows)
+    other = sa.Table("other", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+    other.create(engine)
+    with scope(user=1), engine.connect() as connection:
+        assert len(connection.execute(sa.select(m.Locked)).all()) == 1
+        assert connection.execute(sa.text("SELECT * FROM locked")).all()
+        assert connection.execute(sa.select(other)).all() == []
+        assert {row.id for row in connection.execute(sa.select(m.Book))} == {2}
+        with pytest.raises(Refused):
+            connection.execute(sa.text("SELECT * FROM book"))
+    places.dispose()
+
+
+def test_work_without_an_application_is_guarded_once_a_policy_is_declared(m, base):
+    """`db.connect` looks whether any model states one."""
+    assert guards.source == "carboy.policy.plug"
+    assert not guards.declared(base.registry)
+    assert guards.declared(m.Base.registry)
+    assert guards.guard_for(base.registry) is None
+    assert guards.guard_for(m.Base.registry) is guard()

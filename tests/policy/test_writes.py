@@ -2,10 +2,19 @@
 
 import pytest
 import sqlalchemy as sa
+from oracle_databases import lacks
 from sqlalchemy import orm
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from carboy.base.scope import scope, unscoped
+from carboy.policy.book import Rulebook
 from carboy.policy.errors import Conflict, NotFound, NotPermitted, Refused
+from carboy.policy.filters import install
+from carboy.policy.policies import Policy
+from carboy.policy.rules import everyone, nobody
+from carboy.policy.session import PolicySession
+
+EVERYWHERE = True
 
 
 def rows(engine, table, **by):
@@ -36,7 +45,7 @@ def test_flush_delete_of_a_hidden_row_is_not_only_a_warning(m, session, engine):
     """The ORM warns; we look, and take everything back."""
     with scope(user=1):
         session.delete(stolen(m, session))
-        with pytest.warns(sa.exc.SAWarning, match="0 were matched"), pytest.raises(NotFound):
+        with pytest.raises(NotFound):
             session.flush()
     assert rows(engine, m.Book, id=3)
 
@@ -101,6 +110,91 @@ def test_what_may_be_created_is(m, session, engine, how):
     assert rows(engine, m.Book, title="new")
 
 
+PATHS = {
+    "get": lambda m, s, key: s.get(m.Book, key),
+    "get_one": lambda m, s, key: s.get_one(m.Book, key),
+    "select": lambda m, s, key: s.scalars(sa.select(m.Book).where(m.Book.id == key)).one(),
+    "update": lambda m, s, key: s.execute(
+        sa.update(m.Book).where(m.Book.id == key).values(title="x")).rowcount,
+    "delete": lambda m, s, key: s.execute(sa.delete(m.Book).where(m.Book.id == key)).rowcount,
+    "update by key": lambda m, s, key: s.execute(
+        sa.update(m.Book), [{"id": key, "title": "x"}]),
+    "bulk update": lambda m, s, key: s.bulk_update_mappings(m.Book, [{"id": key, "title": "x"}]),
+    "flush update": lambda m, s, key: flushed(m, s, key, title="x"),
+    "flush delete": lambda m, s, key: flushed(m, s, key),
+    "refresh": lambda m, s, key: s.refresh(held(m, s, key)),
+    "reference": lambda m, s, key: (s.add(m.Note(id=50, text="x", book_id=key)), s.flush()),
+    "move": lambda m, s, key: (setattr(s.get(m.Note, 1), "book_id", key), s.flush()),
+    "lazy": lambda m, s, key: setattr(s.get(m.Note, 1), "book_id", key) or s.get(m.Note, 1).book,
+}  # fmt: skip
+
+
+def held(m, session, key):
+    """Put an object for a row into the session, as if it had been seen."""
+    book = m.Book(id=key, title="his", price=30, public=False, author_id=2)
+    orm.make_transient_to_detached(book)
+    session.add(book)
+    return book
+
+
+def flushed(m, session, key, **change):
+    """Change or delete such an object."""
+    book = held(m, session, key)
+    if not change:
+        session.delete(book)
+    for name, value in change.items():
+        setattr(book, name, value)
+    session.flush()
+
+
+def outcome(session, act):
+    """Return all that can be told from outside: the value, or the error and its words."""
+    try:
+        return act()
+    except Exception as error:
+        return type(error), str(error), getattr(error, "status", None)
+    finally:
+        session.rollback()
+        session.expunge_all()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_hidden_is_as_if_it_were_not_there(m, session, engine, path):
+    """Not forbidden: word for word the answer for a key that nobody has."""
+    with scope(user=1):
+        hidden = outcome(session, lambda: PATHS[path](m, session, 3))
+        absent = outcome(session, lambda: PATHS[path](m, session, 99))
+    assert hidden == absent
+    assert hidden[2] in (404, 422, None) if isinstance(hidden, tuple) else hidden in (None, 0)
+    assert rows(engine, m.Book, id=3)[0].title == "his"
+
+
+def test_a_joined_child_is_created_by_the_rule_of_its_parent():
+    """Also one that its maker may not read: its key is no reference to something hidden."""
+    base = type("Base", (orm.DeclarativeBase,), {})
+    key = {"id": sa.Column(sa.Integer, primary_key=True), "kind": sa.Column(sa.String(9))}
+    args = {"polymorphic_on": "kind", "polymorphic_identity": "letter"}
+    letter = type("Letter", (base,), {
+        "__tablename__": "letter", **key, "__mapper_args__": args,
+        "policy": Policy(read=nobody, create=everyone)})  # fmt: skip
+    child = sa.Column(sa.ForeignKey("letter.id"), primary_key=True)
+    sealed = type("Sealed", (letter,), {
+        "__tablename__": "sealed", "id": child,
+        "__mapper_args__": {"polymorphic_identity": "sealed"}})  # fmt: skip
+    book = Rulebook(base.registry)
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    install(engine, book)
+    with type("Session", (PolicySession,), {"book": book})(engine) as session:
+        with unscoped("test"):
+            base.metadata.create_all(engine)
+        with scope(user=1):
+            session.add(sealed(id=1))
+            session.commit()
+            assert session.scalars(sa.select(sealed)).all() == []
+    assert rows(engine, sealed.__table__)
+    engine.dispose()
+
+
 def test_nobody_may_create_without_a_rule(m, session):
     """No policy, nothing."""
     with scope(user=1, roles={"staff"}):
@@ -110,13 +204,13 @@ def test_nobody_may_create_without_a_rule(m, session):
 
 
 def test_a_foreign_key_to_a_hidden_row_is_like_one_to_none(m, session, engine):
-    """Conflict both times on insert; NotFound both times on update."""
+    """The same sentence both times on insert; NotFound both times on update."""
     for key in (3, 99):
         with scope(user=1):
             session.add(m.Note(text="x", book_id=key))
             with pytest.raises((Conflict, NotPermitted)) as error:
                 session.flush()
-            assert error.value.code == "policy.conflict"
+            assert error.value.code == "data.reference"
             session.rollback()
         with scope(user=1):
             session.get(m.Note, 1).book_id = key
@@ -127,11 +221,8 @@ def test_a_foreign_key_to_a_hidden_row_is_like_one_to_none(m, session, engine):
 
 def test_insert_that_python_cannot_decide_is_refused(m, session):
     """A rule about other rows needs the database: a flush asks it."""
-    with scope(user=1):
-        with pytest.raises(Refused, match=r"session\.add"):
-            session.execute(sa.insert(m.Note), [{"text": "x", "book_id": 1}])
-        with pytest.raises(Refused, match=r"INSERT \.\. SELECT"):
-            session.execute(sa.insert(m.Note).from_select(["text"], sa.select(m.Note.text)))
+    with scope(user=1), pytest.raises(Refused, match=r"session\.add"):
+        session.execute(sa.insert(m.Note), [{"text": "x", "book_id": 1}])
 
 
 def test_core_update_and_delete_hit_what_may_be_written(m, session, engine):
@@ -153,26 +244,32 @@ def test_update_from_sees_only_visible_rows_of_the_other_table(m, session):
         assert session.execute(stmt.where(m.Tag.name == "red")).rowcount == 1
 
 
-def upsert(m, **sets):
-    """Return an upsert on book 3, which is hidden from person 1."""
-    from sqlalchemy.dialects.sqlite import insert
-
-    stmt = insert(m.Book.__table__).values(id=3, title="x", author_id=1, public=True)
+def upsert(engine, m, **sets):
+    """Return an upsert on book 3, which is hidden from person 1, as the database writes it."""
+    kinds = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mysql}
+    stmt = kinds[engine.dialect.name].insert(m.Book.__table__)
+    stmt = stmt.values(id=3, title="x", author_id=1, public=True)
+    if engine.dialect.name == "mariadb":
+        return stmt.on_duplicate_key_update(**sets)
     return stmt.on_conflict_do_update(index_elements=["id"], set_=sets)
 
 
 def test_upsert_does_not_hijack_a_hidden_row(m, session, engine):
-    """ON CONFLICT DO UPDATE gets the rule as its WHERE."""
+    """ON CONFLICT DO UPDATE gets the rule as its WHERE; MariaDB's has none, and is refused."""
     with scope(user=1):
-        session.connection().execute(upsert(m, title="hijacked"))
+        if lacks(engine, "on conflict"):
+            with pytest.raises(Refused, match="ON DUPLICATE KEY"):
+                session.connection().execute(upsert(engine, m, title="hijacked"))
+        else:
+            session.connection().execute(upsert(engine, m, title="hijacked"))
         session.commit()
     assert rows(engine, m.Book, id=3)[0].title == "his"
 
 
-def test_upsert_that_sets_what_a_rule_is_about_is_refused(m, session):
+def test_upsert_that_sets_what_a_rule_is_about_is_refused(m, session, engine):
     """It would need the row to know."""
-    with scope(user=1), pytest.raises(Refused, match="about"):
-        session.connection().execute(upsert(m, author_id=1))
+    with scope(user=1), pytest.raises(Refused, match="hidden"):
+        session.connection().execute(upsert(engine, m, author_id=1))
 
 
 def test_replace_is_refused(m, session):

@@ -111,7 +111,17 @@ def _load(app: App, reload: bool) -> Flask | Callable[..., Any]:
         click.secho(str(error), fg="red", err=True)
         return _broken(error)
     flask_app.debug = True
+    if "data" in getattr(flask_app, "batteries", ()):
+        _follow_models(flask_app)
     return flask_app
+
+
+def _follow_models(app: Flask) -> None:
+    """Bring the development database up to the models, and say what that was."""
+    from carboy.data.migrations.develop import follow
+
+    for line in follow(app):
+        click.secho(f"Database {line}", dim=True)
 
 
 def _later(environ: Any, start_response: Any) -> Iterable[bytes]:

@@ -33,14 +33,16 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "routes": ("carboy.cli.routes:routes", "List routes, their views, and the stages around them."),
     "check": ("carboy.cli.check:check", "Say what is wrong with the set-up; fails on errors."),
     "config": ("carboy.cli.config:config", "Show every option, its value and where it came from."),
+    "policy": ("carboy.cli.policy:policy", "Say who may do what with each model, and why."),
+    "db": ("carboy.cli.db:db", "Keep databases in step with the models: migrations, seeds."),
     "shell": ("carboy.cli.shell:shell", "Open Python with the application at hand."),
     "secret": ("carboy.cli.secret:secret", "Print a new strong key for SECRET_KEY."),
 }
 """Name to (where the command is, its line in --help): nothing imported to list them."""
 
 PANELS = {
-    "Work": ("new", "dev", "shell", "secret"),
-    "Look": ("routes", "check", "config"),
+    "Work": ("new", "dev", "db", "shell", "secret"),
+    "Look": ("routes", "check", "config", "policy"),
     "Serve": ("run",),
 }
 

@@ -52,7 +52,8 @@ def find_faults(app: Flask, *, production: bool) -> list[Finding]:
     Works for plain Flask applications; a Carboy adds its own findings.
     """
     grave = ERROR if production else WARNING
-    return sort([*_secret(app, grave), *_debug(app, production), *_own(app)])
+    late = _late(app) if production else ()
+    return sort([*_secret(app, grave), *_debug(app, production), *_own(app), *late])
 
 
 def sort(findings: Iterable[Finding]) -> list[Finding]:
@@ -118,6 +119,13 @@ def _own(app: Flask) -> Iterator[Finding]:
             yield from app.findings()
     except CarboyError as error:
         yield Finding(ERROR, error.code, error.message, hint=error.hint)
+
+
+def _late(app: Flask) -> Iterator[Finding]:
+    """Yield what the database lacks, where the application has one."""
+    data = getattr(app, "batteries", {}).get("data")
+    if data is not None and data.in_use:
+        yield from data.late(app)
 
 
 def main(plan_json: str, output: str) -> int:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -23,7 +24,8 @@ from flask import Flask
 from carboy.base.battery import Battery, resolve
 from carboy.base.errors import SetupError
 from carboy.base.facts import Facts
-from carboy.engine import seam
+from carboy.base.scope import scope, scope_of
+from carboy.engine import asking as asking, seam  # asking: a request brings its scope
 from carboy.engine.config import Config
 from carboy.engine.jsons import JSON
 from carboy.engine.lanes import FLASK, Lane, Stage, adapt_after, adapt_before
@@ -107,6 +109,7 @@ class Carboy(Flask):
                 hint=f"This release knows: {', '.join(DEFAULTS)}.",
             )
         self._sealing = threading.RLock()
+        self.who_asks: Callable[[], Any] | None = None
         self._touch = _toucher(weakref.ref(self))
         self.defaults = defaults
         self.stages: list[Stage] = []
@@ -278,6 +281,25 @@ class Carboy(Flask):
         """
         self.closers[name] = function
         self._unseal()
+
+    def scope_loader(self, function: F) -> F:
+        """Decorate the function that tells who asks in a request.
+
+        It returns a user (with `id`, and perhaps `roles` and `tenant`), the key of one, a
+        Scope, or None for a visitor. It runs when somebody first wants to know, once per
+        request, as the system: its own queries see everything.
+        """
+        self.who_asks = function
+        return function
+
+    @contextmanager
+    def scope(self, who: Any = None, **more: Any) -> Iterator[Any]:
+        """Work on behalf of *who* inside `with`, also outside of a request.
+
+        who: as for `scope_loader`. more: user, roles, tenant, tokens, instead of it.
+        """
+        with self.app_context(), scope(scope_of(who) if who is not None else None, **more) as found:
+            yield found
 
     def _declare(
         self,

@@ -192,6 +192,10 @@ class Metrics(Battery):
         path = app.config["METRICS_PATH"]
         self._doors.set(self.name, {path: self._scrape} if path else {}, _taken(app))
 
+    def event(self, name: str, about: str = "") -> None:
+        """Count one event. Both words come from the program, never from a client."""
+        self.store.add((metrics.EVENT, name, about))
+
     def checks(self, app: Any) -> Iterable[Finding]:
         """Tell when the application has a rule where the door would be."""
         return _taken_findings(app, ("METRICS_PATH",))

@@ -7,6 +7,7 @@
     carboy_request_seconds{method,route}             histogram, seconds
     carboy_response_bytes_total{method,route}        counter, bytes of bodies
     carboy_log_lines_lost_total                      counter
+    carboy_events_total{event,about}                 counter, what batteries tell: denials
     carboy_info, carboy_workers, carboy_worker_*     gauges and counters by pid
 
 The number of series is bounded by the application, never by its clients: what
@@ -30,13 +31,14 @@ from carboy.observe.lines import METHODS
 if TYPE_CHECKING:
     from carboy.observe.store import Key, Row, Store
 
-__all__ = ["BOUNDS_S", "LOST_LINES", "NOTE", "RequestMetrics", "exposition"]
+__all__ = ["BOUNDS_S", "EVENT", "LOST_LINES", "NOTE", "RequestMetrics", "exposition"]
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets, seconds: Prometheus' own, and two for fast views."""
 
 NOTE = "metrics"  # the key in Lane.notes
 LOST_LINES: Key = ("log_lines_lost",)
+EVENT = "event"  # the first part of a key; then the event's name, and what it is about
 
 _WIDTH = 2 + len(BOUNDS_S) + 1  # sum of seconds, sum of bytes, buckets, bucket +Inf
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -198,6 +200,12 @@ def _process_families(totals: dict[Key, list[float]], workers: Sequence[int]) ->
 
     lost = CounterMetricFamily("carboy_log_lines_lost", "Log lines that could not be written.")
     lost.add_metric((), totals.get(LOST_LINES, [0.0])[0])
+    events = CounterMetricFamily(
+        "carboy_events", "What batteries tell, such as denials.", labels=("event", "about")
+    )
+    for (kind, *labels), numbers in sorted(totals.items()):
+        if kind == EVENT:
+            events.add_metric(labels, numbers[0])
     info = GaugeMetricFamily("carboy_info", "What runs here.", labels=("version", "python"))
     info.add_metric((version("carboy"), platform.python_version()), 1)
     alive = GaugeMetricFamily("carboy_workers", "Living processes that served a request.")
@@ -211,7 +219,7 @@ def _process_families(totals: dict[Key, list[float]], workers: Sequence[int]) ->
         if used is not None:
             memory.add_metric((str(pid),), used[0])
             cpu.add_metric((str(pid),), used[1])
-    yield from (lost, info, alive, memory, cpu)
+    yield from (lost, events, info, alive, memory, cpu)
 
 
 def _usage(pid: int) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ shows; an association table shows the pairs whose two ends may be read.
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,10 +20,12 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, event, orm
 
 from carboy.base.errors import SetupError
+from carboy.data import search
 from carboy.policy.errors import Refused
 from carboy.policy.links import ActionLink, Link, Linked, Refers, equal_pairs, links
 from carboy.policy.policies import Field, Policy
 from carboy.policy.rules import Both, Columns, Condition, Either, Rule, Shape, nobody
+from carboy.policy.shapes import Shapes
 
 if TYPE_CHECKING:
     from carboy.base.scope import Frame
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Governed", "Place", "Rulebook", "as_sql"]
 
 _books: weakref.WeakSet[Rulebook] = weakref.WeakSet()
+_versions = itertools.count(1)  # no two books share one: a shape tells them apart
 
 
 @dataclass
@@ -50,9 +54,9 @@ class Place:
         if self.mapper is not None and name in self.mapper.all_orm_descriptors:
             prop = self.mapper.attrs.get(name)
             if isinstance(prop, orm.RelationshipProperty):
-                return self._own(self._local(prop, name), name)
+                return self.own(self._local(prop, name), name)
             if isinstance(prop, orm.ColumnProperty) and isinstance(prop.columns[0], sa.Column):
-                return self._own(prop.columns[0], name)
+                return self.own(prop.columns[0], name)
         if name in self.table.c:
             return self.table.c[name]
         raise self._unknown(name)
@@ -76,7 +80,8 @@ class Place:
             hint=f"owner() needs a many-to-one relation; use related({name!r}, ...) for many.",
         )
 
-    def _own(self, column: sa.Column[Any], name: str) -> sa.Column[Any]:
+    def own(self, column: sa.Column[Any], name: str) -> sa.Column[Any]:
+        """Return *column* of this table; raise SetupError for one of another table."""
         if column.table == self.table:
             return self.table.c[column.key]
         raise SetupError(
@@ -130,13 +135,17 @@ class Governed:
 
 
 class Rulebook:
-    """The rules of all tables of some registries. Thread-safe once it has been read."""
+    """The rules of all tables of some registries. Thread-safe once it has been read.
 
-    def __init__(self, *registries: orm.registry) -> None:
+    undeclared: the policy of models that state none; nobody may do anything by default.
+    """
+
+    def __init__(self, *registries: orm.registry, undeclared: Policy | None = None) -> None:
         self.registries = list(registries)
+        self.undeclared = undeclared
         self._governed: dict[sa.Table, Governed] = {}
         self._places: dict[sa.Table, Place] = {}
-        self._shapes: dict[Shape, Shape] = {}
+        self._shapes = Shapes()
         self._mentioned: frozenset[str] = frozenset()
         self._names: frozenset[str] = frozenset()
         self.version = 0
@@ -179,6 +188,8 @@ class Rulebook:
         found = self._governed.get(table)
         if found is not None:
             return found
+        if self.undeclared is not None:
+            return self._governed.setdefault(table, _open_table(table, self.undeclared))
         raise Refused(
             "policy.no_policy",
             f"The table {table.name!r} has no policy, so nobody may use it.",
@@ -192,23 +203,14 @@ class Rulebook:
 
     def shape(self, frame: Frame) -> Shape:
         """Return the shape of who asks: the same object for equal shapes."""
-        self._fresh()
-        noted = frame.notes.get(self)
-        if noted is not None and noted[0] == self.version:
-            known: Shape = noted[1]
-            return known
-        who = frame.scope
-        shape = Shape(
-            self.version,
-            who.system,
-            who.user is not None,
-            who.tenant is not None,
-            who.roles & self._mentioned,
-            None if who.tokens is None else who.tokens & self._mentioned,
-        )
-        shape = self._shapes.setdefault(shape, shape)
-        frame.notes[self] = (self.version, shape)
-        return shape
+        # PERF: three times per statement; hence no call in the usual case.
+        if self.stale:
+            self._read()
+        known: Shape | None = frame.notes.get(self)
+        if known is None or known.version != self.version:
+            known = self._shapes.of(frame.scope, self.version, self._mentioned)
+            frame.notes[self] = known
+        return known
 
     def _fresh(self) -> None:
         if self.stale:
@@ -231,12 +233,15 @@ class Rulebook:
         except BaseException:
             self.stale = True
             raise
-        self._shapes = {}
+        self._shapes = Shapes()
         self._mentioned = frozenset().union(*(_mentions(g) for g in self._governed.values()))
-        self._names = frozenset(
-            table.name.lower() for registry in self.registries for table in _all_tables(registry)
-        ) | {table.name.lower() for table in self._governed}
-        self.version += 1
+        closed = (g.table for g in self._governed.values() if g.policy is not self.undeclared)
+        tables = closed if self.undeclared else itertools.chain(
+            self._governed, *(_all_tables(registry) for registry in self.registries)
+        )  # fmt: skip
+        known = list(tables)
+        self._names = frozenset(table.name.lower() for table in known) | search.closed(known)
+        self.version = next(_versions)
         for listener in self.on_read:
             listener(self)
 
@@ -262,12 +267,13 @@ class Rulebook:
         declared = policy.place if isinstance(policy, Policy) else "nowhere"
         if _is_child(mapper) and "policy" in vars(mapper.class_):
             raise _shared(mapper)
+        mapper.confirm_deleted_rows = False  # a warning; flushed.py looks, and raises NotFound
         return Place(self, table, mapper.class_, mapper, declared)
 
     def _bound(self, table: sa.Table, place: Place) -> Governed:
         mapper = place.mapper
         found = table.info.get("policy") if mapper is None else _policy_of(mapper)
-        policy = found if isinstance(found, Policy) else Policy()
+        policy = found if isinstance(found, Policy) else self.undeclared or Policy()
         name = table.name if mapper is None else mapper.class_.__name__
         if mapper is not None and _is_child(mapper):
             return Governed(table, name, policy, mapper, self._as_parent(mapper, table))
@@ -301,13 +307,25 @@ class Rulebook:
         found: dict[str, Rule] = {}
         for key in table.foreign_keys:
             target = key.column.table
-            if target not in self._governed:
+            if target not in self._governed or self._is_parents(key):
                 continue
             link = Link(self, target, [(key.parent.key, key.column)], None)
             rule: Rule = Refers(link, f"its {key.parent.key} refers to what may be read")
             before = found.get(key.parent.key)
             found[key.parent.key] = rule if before is None else Both((before, rule))
         return found
+
+    def _is_parents(self, key: sa.ForeignKey) -> bool:
+        """Tell whether *key* leads a joined child to its own row: its rules see to that."""
+        place = self._places.get(key.parent.table)
+        mapper = None if place is None else place.mapper
+        return (
+            mapper is not None
+            and _is_child(mapper)
+            and mapper.inherits is not None
+            and key.parent.primary_key
+            and key.column.table is mapper.inherits.local_table
+        )
 
     def _associations(self) -> None:
         """Give association tables their rule: both ends visible, one of them mine to change."""
@@ -355,6 +373,11 @@ def _policy_of(mapper: orm.Mapper[Any]) -> Any:
     )
 
 
+def _open_table(table: sa.Table, policy: Policy) -> Governed:
+    """Return the rules of a table that no registry maps, where those are not closed."""
+    return Governed(table, table.name, policy, None, dict(policy.rules))
+
+
 def _is_child(mapper: orm.Mapper[Any]) -> bool:
     return mapper.inherits is not None and not mapper.concrete
 
@@ -379,11 +402,18 @@ def _all_tables(registry: orm.registry) -> list[sa.Table]:
     return list(registry.metadata.tables.values())
 
 
+def _leaned_on(rule: Rule) -> Iterator[Link]:
+    """Yield the links to what may be read, also those inside the rules of other links."""
+    for link in links(rule):
+        if link.rule is None:
+            yield link
+        else:
+            yield from _leaned_on(link.rule)
+
+
 def _walk(governed: Governed, book: Rulebook, above: tuple[str, ...]) -> None:
     """Follow the relations that read rules lean on; raise SetupError in a circle."""
-    for link in links(governed.rules["read"]):
-        if link.rule is not None:
-            continue
+    for link in _leaned_on(governed.rules["read"]):
         target = book.governed(link.target)
         if target.name in above:
             raise SetupError(

@@ -36,7 +36,7 @@ def decide(book: Rulebook, row: Any, action: str) -> bool | None:
     if scope.system:
         return True
     governed = book.governed(sa.inspect(row).mapper.base_mapper.local_table)
-    values = _loaded(row)
+    values = _loaded(row, frozenset(governed.fields))
     found = [governed.rules[name].decide(values, scope) for name in {"read", action}]
     return False if False in found else None if None in found else True
 
@@ -59,8 +59,11 @@ def _asked(session: orm.Session, book: Rulebook, row: Any, action: str) -> bool:
     return bool(fulfilling(connection, governed, [state.key[1]], rule))
 
 
-def _loaded(row: Any) -> Values:
-    """Return what looks up a column's value, as the database holds it."""
+def _loaded(row: Any, protected: frozenset[str]) -> Values:
+    """Return what looks up a column's value, as the database holds it.
+
+    protected: the columns with a field rule, whose None may stand for what is hidden.
+    """
     state = sa.inspect(row)
     mapper = state.mapper
 
@@ -68,6 +71,9 @@ def _loaded(row: Any) -> Values:
         name = mapper.get_property_by_column(mapper.base_mapper.local_table.c[key]).key
         if name not in state.dict or name in state.committed_state:
             raise Unprovable
-        return state.dict[name]
+        value = state.dict[name]
+        if value is None and key in protected:
+            raise Unprovable
+        return value
 
     return values

@@ -15,20 +15,23 @@ import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
 from carboy.policy import seam
-from carboy.policy.binds import Inside
 from carboy.policy.book import Governed, as_sql
 from carboy.policy.errors import Refused
 from carboy.policy.floor import Floor, passed
-from carboy.policy.inserts import check_insert
+from carboy.policy.inserts import compiled, may_refer
+from carboy.policy.witness import Witnessed
 
 if TYPE_CHECKING:
-    from carboy.policy.rules import Columns, Condition, Shape
+    from carboy.policy.binds import Inside
+    from carboy.policy.rules import Columns, Condition
 
 __all__ = ["Writes"]
 
 
 class Writes(Floor):
     """The part of the compiler that restricts what is written."""
+
+    _witnessing = False  # in a rule that decides on a write
 
     def visit_update(self, update_stmt: Any, visiting_cte: Any = None, **kw: Any) -> str:
         """Add the rule, the rule as set, and the rules of the fields that are set."""
@@ -44,7 +47,7 @@ class Writes(Floor):
                 ],
                 [
                     _if_about(keys, governed.condition("check", columns, shape)),
-                    *_may_refer(governed, keys, columns, shape),
+                    *may_refer(governed, keys, columns, shape),
                 ],
             )
         text: str = cast("Any", super()).visit_update(update_stmt, visiting_cte=visiting_cte, **kw)
@@ -64,9 +67,7 @@ class Writes(Floor):
         """Remember what is inserted, for `construct_params`; refuse what cannot be checked."""
         governed = self._written(insert_stmt)
         if governed is not None:
-            free = check_insert.statement(self, insert_stmt, governed, self._shape())
-            if not free:
-                self._inserts = governed
+            insert_stmt, self._inserted = compiled(insert_stmt, governed, self._shape())
         text: str = cast("Any", super()).visit_insert(insert_stmt, *args, **kw)
         return text
 
@@ -111,6 +112,21 @@ class Writes(Floor):
         finally:
             self._as_set = outer
 
+    def visit_policy_witnessed(self, element: Witnessed, **kw: Any) -> str:
+        """Render a rule with locks on the rows of others that it leans on."""
+        outer, self._witnessing = self._witnessing, True
+        try:
+            return self.visit_policy_inside(element, **kw)
+        finally:
+            self._witnessing = outer
+
+    def for_update_clause(self, select: Any, **kw: Any) -> str:
+        """Leave the lock of a rule out where nothing is written."""
+        if self._raw and not self._witnessing:
+            return ""
+        text: str = cast("Any", super()).for_update_clause(select, **kw)
+        return text
+
     def _raw_text(self, element: Inside, kw: Any) -> str:
         self._raw += 1
         try:
@@ -149,11 +165,11 @@ class Writes(Floor):
             *governed.setting(keys, columns, shape),
         ]
         after = [governed.condition("check", columns, shape)]
-        after += _may_refer(governed, keys, columns, shape)
+        after += may_refer(governed, keys, columns, shape)
         if any(_about(rule) & keys for rule in after):
             raise _replacing("ON CONFLICT DO UPDATE of a column that a rule is about")
         guarded = copy.copy(on_conflict)
-        parts = [Inside(as_sql(rule)) for rule in rules if rule is not True]
+        parts: list[Any] = [Witnessed(as_sql(rule)) for rule in rules if rule is not True]
         if on_conflict.update_whereclause is not None:
             parts.insert(0, on_conflict.update_whereclause)
         guarded.update_whereclause = sa.and_(*parts) if parts else None
@@ -162,8 +178,8 @@ class Writes(Floor):
 
 def _restricted(statement: Any, rules: list[Condition], after: list[Condition]) -> Any:
     """Return *statement* with the rules in its WHERE, as they are and as they will be."""
-    parts = [Inside(as_sql(rule)) for rule in rules if rule is not True]
-    parts += [Inside(as_sql(rule), after=True) for rule in after if rule is not True]
+    parts: list[Inside] = [Witnessed(as_sql(rule)) for rule in rules if rule is not True]
+    parts += [Witnessed(as_sql(rule), after=True) for rule in after if rule is not True]
     return statement.where(*parts) if parts else statement
 
 
@@ -177,18 +193,6 @@ def _about(rule: Condition) -> set[str]:
 def _if_about(keys: set[str], rule: Condition) -> Condition:
     """Return *rule*, or True when nothing it is about is set: then it held before."""
     return rule if isinstance(rule, bool) or _about(rule) & keys else True
-
-
-def _may_refer(
-    governed: Governed, keys: set[str], columns: Columns, shape: Shape
-) -> list[Condition]:
-    """Return, per foreign key in *keys*, that its row may be read, or that there is none."""
-    found: list[Condition] = []
-    for key in sorted(keys & set(governed.foreign)):
-        rule = governed.foreign[key].condition(columns, shape)
-        if rule is not True:
-            found.append(sa.or_(columns[key].is_(None), as_sql(rule)))
-    return found
 
 
 def _replacing(what: str) -> Refused:

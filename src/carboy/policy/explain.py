@@ -47,7 +47,9 @@ class Explained:
     def __str__(self) -> str:
         what = f"{self.action} {self.field}".strip()
         sql = f"\n    WHERE {self.sql}" if self.answer == "some" else ""
-        return f"{what}: {self.answer}, if {self.words}{sql}"
+        if self.words in ("always", "never"):
+            return f"{what}: {self.answer}."
+        return f"{what}: {self.answer}. Allowed when {self.words}.{sql}"
 
 
 def explain(
@@ -109,10 +111,10 @@ def _told(rule: Condition, words: str, dialect: sa.Dialect | None) -> tuple[str,
 
 def _sql(rule: Any, dialect: sa.Dialect | None) -> str:
     """Return the condition as SQL, with the values of the rule written out."""
-    compiled = rule.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    made: Any = type(dialect)
+    named = None if dialect is None else made(paramstyle="named")
+    compiled = rule.compile(dialect=named, compile_kwargs={"render_postcompile": True})
     text = " ".join(str(compiled).split())
-    if compiled.positional:
-        return text
     for bind in sorted(
         (part for part in iterate(rule) if isinstance(part, PolicyBind)),
         key=lambda part: -len(part.key),

@@ -39,6 +39,7 @@ _ORDER = {
     operators.gt: operator.gt,
     operators.ge: operator.ge,
 }
+_MEMBERSHIP = (operators.in_op, operators.not_in_op)
 _ORDERED = (int, decimal.Decimal, dt.date, dt.datetime)
 
 
@@ -71,9 +72,35 @@ def adopted(expr: ColumnElement[Any], place: str) -> ColumnElement[Any]:
                     hint="Compare with asker.user or asker.tenant, or with a constant.",
                 )
             return constant(part.value, part.type, expanding=part.expanding)
-        return None
+        return _folded(part)
 
     return cast("ColumnElement[Any]", visitors.replacement_traverse(expr, {}, cast("Any", ours)))
+
+
+def foreign_columns(expr: ColumnElement[Any], table: sa.Table) -> list[sa.Column[Any]]:
+    """Return the columns of other tables that *expr* needs in its FROM; subqueries have theirs."""
+    found = []
+    stack: list[Any] = [expr]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (sa.ScalarSelect, sa.Exists)):
+            continue
+        if isinstance(part, sa.Column) and part.table != table:
+            found.append(part)
+        stack.extend(part.get_children())
+    return found
+
+
+def _folded(part: Any) -> Any:
+    """Return what `x IN ()` is; None for anything else.
+
+    PostgreSQL gets a CAST for it, which is wrong for a column with a collation.
+    """
+    if isinstance(part, elements.BinaryExpression) and part.operator in _MEMBERSHIP:
+        given = part.right
+        if isinstance(given, elements.BindParameter) and given.expanding and given.value == []:
+            return sa.true() if part.operator is operators.not_in_op else sa.false()
+    return None
 
 
 def moved(

@@ -24,17 +24,18 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.ddl import DDL
 
 from carboy.base.errors import CarboyError
 from carboy.policy import seam
 from carboy.policy.binds import Inside
 from carboy.policy.book import Rulebook, as_sql
 from carboy.policy.caches import ScopedCache
+from carboy.policy.clashes import told
 from carboy.policy.dml import Writes
-from carboy.policy.floor import passed, shape_now
+from carboy.policy.driver import check_driver_sql
+from carboy.policy.floor import passed
 from carboy.policy.refusals import Refusals
-from carboy.policy.texts import CheckedNames, check_text
+from carboy.policy.texts import CheckedNames
 
 if TYPE_CHECKING:
     from carboy.policy.rules import Columns, Condition
@@ -56,8 +57,9 @@ def install(engine: sa.Engine, book: Rulebook) -> None:
     # The flush keeps its statements per mapper, where an engine's cache does not reach.
     book.on_read.append(lambda book: seam.give_mapper_caches(book.registries, ScopedCache, cache))
     book.stale = True
-    event.listen(engine, "before_cursor_execute", _driver_sql(book))
+    check_driver_sql(engine.dialect, book)
     event.listen(engine, "handle_error", _unwrapped)
+    event.listen(engine, "handle_error", lambda context: told(book, context))
 
 
 def compile_into(dialect: sa.Dialect, book: Rulebook) -> None:
@@ -194,20 +196,6 @@ class PolicyCompiler(Writes, Refusals):
                 select._group_by_clauses = (*select._group_by_clauses, *extra)
         text: str = cast("Any", super()).group_by_clause(select, **kw)
         return text
-
-
-def _driver_sql(book: Rulebook) -> Any:
-    """Return the listener that refuses SQL which no compiler of ours has seen."""
-
-    def check(*event: Any) -> None:  # connection, cursor, statement, parameters, context, many
-        compiled = None if event[4] is None else event[4].compiled
-        if compiled is not None and not isinstance(compiled.statement, DDL):
-            return
-        shape = shape_now(book)
-        if shape is None or not shape.system:
-            check_text(event[2], book.names)
-
-    return check
 
 
 def _unwrapped(context: Any) -> BaseException | None:

@@ -17,11 +17,11 @@ from carboy.base.scope import NobodyAsking, frame
 from carboy.policy import seam
 from carboy.policy.binds import PolicyBind
 from carboy.policy.errors import Refused
-from carboy.policy.inserts import check_insert
 from carboy.policy.texts import check_text
 
 if TYPE_CHECKING:
     from carboy.policy.book import Governed, Rulebook
+    from carboy.policy.inserts import Inserted
     from carboy.policy.rules import Shape
 
 __all__ = ["Floor", "passed", "shape_now"]
@@ -48,12 +48,17 @@ def shape_now(book: Rulebook) -> Shape | None:
         return None
 
 
+_Values = tuple[dict[str, Any], list[tuple[str, str]]]
+
+
 class _Compiler:
     """Stands for the dialect's own compiler, which `install` puts behind the mixin."""
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+
+        def construct_params(self, *args: Any, **kw: Any) -> dict[str, Any]: ...
 
 
 class Floor(_Compiler):
@@ -64,8 +69,9 @@ class Floor(_Compiler):
     _target: sa.Table | None = None  # of the UPDATE or DELETE whose table clause is rendered
     _as_set: dict[str, str] | None = None  # column key to the value an UPDATE sets it to
     _compiled_for: Any = None  # the shape; () when nothing governed was met
-    _binds: tuple[tuple[str, PolicyBind], ...] | None = None
-    _inserts: Governed | None = None
+    _values: _Values | None = None
+    _escaped: bool | None = None  # whether the names in _values are
+    _inserted: Inserted | None = None
 
     # What is executed
 
@@ -74,7 +80,7 @@ class Floor(_Compiler):
 
         Raises Refused when the SQL was compiled for another shape of who asks.
         """
-        found = cast("Any", super()).construct_params(*args, **kw)
+        found: dict[str, Any] = super().construct_params(*args, **kw)
         if self._compiled_for is None:
             return found
         now = frame()
@@ -84,34 +90,30 @@ class Floor(_Compiler):
                 "This SQL was compiled for somebody else, or before a model was added.",
                 hint="Execute the statement, not what compile() made of it earlier.",
             )
-        for name, bind in self._policy_binds(kw.get("escape_names", True)):
-            found[name] = bind.now(now.scope)
-        if self._inserts is not None and "extracted_parameters" in kw:  # it is executed
-            check_insert.values(self._inserts, self._given(found), now.scope)
+        # PERF: for each row of each statement; of the binds only the values are new.
+        fixed, asked = self._policy_values(kw.get("escape_names", True))
+        found.update(fixed)
+        for name, source in asked:
+            found[name] = getattr(now.scope, source)
+        if self._inserted is not None and "extracted_parameters" in kw:  # it is executed
+            self._inserted.check(found, self.insert_prefetch, now.scope)
         return found
 
-    def _given(self, found: Any) -> dict[str, Any]:
-        """Return the values of the row; defaults that are computed later are not known."""
-        given = dict(found)
-        for column in self.insert_prefetch:
-            if column.default is not None and column.default.is_scalar:
-                given[column.key] = column.default.arg
-            else:
-                given.pop(column.key, None)
-        return given
-
-    def _policy_binds(self, escape: bool) -> tuple[tuple[str, PolicyBind], ...]:
-        if self._binds is not None and escape:
-            return self._binds
+    def _policy_values(self, escape: bool) -> _Values:
+        """Return the values of constants by name, and (name, source) of what the scope gives."""
+        if self._values is not None and escape is self._escaped:
+            return self._values
         names = self.escaped_bind_names if escape else {}
-        found = tuple(
+        ours = [
             (names.get(name, name), bind)
             for bind, name in self.bind_names.items()
             if isinstance(bind, PolicyBind)
-        )
-        if escape and getattr(self, "string", None):
-            self._binds = found
-        return found
+        ]
+        fixed = {name: bind.given for name, bind in ours if bind.source == "constant"}
+        asked = [(name, bind.source) for name, bind in ours if bind.source != "constant"]
+        if getattr(self, "string", None):  # complete: no bind will be added
+            self._values, self._escaped = (fixed, asked), escape
+        return fixed, asked
 
     def render_literal_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> Any:
         """Render a policy's value into the text, when a caller wants literals."""

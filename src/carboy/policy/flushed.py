@@ -17,16 +17,21 @@ import sqlalchemy as sa
 
 from carboy.policy.binds import Inside
 from carboy.policy.book import as_sql
-from carboy.policy.errors import Conflict, NotFound, NotPermitted, Refused, tell
+from carboy.policy.clashes import absent
+from carboy.policy.errors import Conflict, NotFound, NotPermitted, Refused
+from carboy.policy.links import without
+from carboy.policy.witness import Witnessed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from sqlalchemy import ColumnElement, orm
 
     from carboy.policy.book import Governed
     from carboy.policy.inserts import Collected
     from carboy.policy.rules import Columns, Condition, Shape
 
-__all__ = ["FlushCheck", "fulfilling"]
+__all__ = ["FlushCheck", "fulfilling", "key_in"]
 
 CHUNK = 200  # keys per statement: SQLite's parser refuses deeper trees than 1,000
 
@@ -39,6 +44,14 @@ class FlushCheck:
         self.book = session.book
         self.shape = shape
 
+    def creatable(self, objects: Iterable[Any]) -> None:
+        """Raise NotPermitted when who asks may create no row of some class, whatever is in it."""
+        for mapper in {sa.inspect(one).mapper for one in objects}:
+            governed = self.book.governed(mapper.base_mapper.local_table)
+            columns = cast("Columns", governed.table.c)
+            if governed.rules["create"].condition(columns, self.shape) is False:
+                raise _may_not_create(governed)
+
     def inserted(self, objects: list[Any], fields_set: dict[int, set[str]]) -> None:
         """Check new rows. Raises NotPermitted, or Conflict for what refers to hidden rows."""
         groups: dict[Any, list[Any]] = defaultdict(list)
@@ -50,9 +63,10 @@ class FlushCheck:
                 groups[mapper, governed, frozenset(keys)].append(one)
         for (mapper, governed, keys), found in groups.items():
             identities = [mapper.primary_key_from_instance(one) for one in found]
-            self._all(mapper, governed, identities, self._referring(governed), Conflict())
-            self._all(mapper, governed, identities, self._creating(governed, keys),
-                      _may_not_create(governed))  # fmt: skip
+            self._all(mapper, governed, identities, self._referring(governed), _unknown)
+            with without(list(governed.table.primary_key), identities):
+                creating = self._creating(governed, keys)
+            self._all(mapper, governed, identities, creating, _may_not_create)
 
     def deleted(self, states: list[Any]) -> None:
         """Check that rows are gone. Raises NotFound for those that the rule kept."""
@@ -64,7 +78,7 @@ class FlushCheck:
             governed = self.book.governed(mapper.base_mapper.local_table)
             rule = governed.condition("delete", cast("Columns", governed.table.c), self.shape)
             if rule is not True and self._count(mapper, governed, identities, True):
-                raise tell(NotFound(governed.name), governed.table.name)
+                raise NotFound(governed.name, action="delete")
 
     def collected(self, rows: Collected, objects: list[Any]) -> None:
         """Check rows of association tables. Raises NotPermitted, or Refused for strangers."""
@@ -84,13 +98,14 @@ class FlushCheck:
 
     def _pairs(self, governed: Governed, rows: list[dict[str, Any]]) -> None:
         columns = cast("Columns", governed.table.c)
-        rule = governed.condition("create", columns, self.shape)
         keys = [[row.get(column.key) for column in governed.table.c] for row in rows]
-        where = [_key_in(list(governed.table.c), keys[at : at + CHUNK])
+        with without(list(governed.table.c), keys):
+            rule = governed.condition("create", columns, self.shape)
+        where = [key_in(list(governed.table.c), keys[at : at + CHUNK])
                  for at in range(0, len(keys), CHUNK)]  # fmt: skip
         counts = (self._ask(governed, one, rule) for one in where)
         if rule is not True and sum(counts) < len(rows):
-            raise tell(Conflict(), governed.table.name)
+            raise absent(governed.name)
 
     def _creating(self, governed: Governed, keys: frozenset[str]) -> Condition:
         columns = cast("Columns", governed.table.c)
@@ -108,45 +123,62 @@ class FlushCheck:
         return _all_of(found)
 
     def _all(
-        self, mapper: Any, governed: Governed, identities: list[Any], rule: Condition, error: Any
+        self,
+        mapper: Any,
+        governed: Governed,
+        identities: list[Any],
+        rule: Condition,
+        error: Callable[[Governed], Exception],
     ) -> None:
         if rule is True:
             return
         if rule is False or self._count(mapper, governed, identities, rule) < len(identities):
-            raise tell(error, governed.table.name)
+            raise error(governed)
 
     def _count(
         self, mapper: orm.Mapper[Any], governed: Governed, identities: list[Any], rule: Condition
     ) -> int:
         """Return how many of the rows with these primary keys fulfil *rule*."""
         connection = self.session.connection(bind_arguments={"mapper": mapper})
-        return fulfilling(connection, governed, identities, rule)
+        return fulfilling(connection, governed, identities, rule, Witnessed)
 
     def _ask(self, governed: Governed, keys: ColumnElement[bool], rule: Condition) -> int:
         connection = self.session.connection(bind_arguments={"clause": governed.table})
-        return _ask(connection, governed, keys, rule)
+        return _ask(connection, governed, keys, rule, Witnessed)
 
 
 def fulfilling(
-    connection: sa.Connection, governed: Governed, identities: list[Any], rule: Condition
+    connection: sa.Connection,
+    governed: Governed,
+    identities: list[Any],
+    rule: Condition,
+    inside: type[Inside] = Inside,
 ) -> int:
-    """Return how many of the rows with these primary keys fulfil *rule*, hidden ones too."""
+    """Return how many of the rows with these primary keys fulfil *rule*, hidden ones too.
+
+    inside: `Witnessed` when something is written because of the answer.
+    """
     keys = list(governed.table.primary_key.columns)
     return sum(
-        _ask(connection, governed, _key_in(keys, identities[at : at + CHUNK]), rule)
+        _ask(connection, governed, key_in(keys, identities[at : at + CHUNK]), rule, inside)
         for at in range(0, len(identities), CHUNK)
     )
 
 
 def _ask(
-    connection: sa.Connection, governed: Governed, keys: ColumnElement[bool], rule: Condition
+    connection: sa.Connection,
+    governed: Governed,
+    keys: ColumnElement[bool],
+    rule: Condition,
+    inside: type[Inside],
 ) -> int:
     table = governed.table
     count = sa.select(sa.func.count()).select_from(table).where(keys, as_sql(rule))
-    return int(connection.scalar(sa.select(Inside(count.scalar_subquery()))))
+    return int(connection.scalar(sa.select(inside(count.scalar_subquery()))))
 
 
-def _key_in(keys: list[Any], identities: list[Any]) -> ColumnElement[bool]:
+def key_in(keys: list[Any], identities: list[Any]) -> ColumnElement[bool]:
+    """Return the condition that the columns *keys* are one of *identities*, tuples."""
     if len(keys) == 1:
         return cast("ColumnElement[bool]", keys[0].in_([one[0] for one in identities]))
     return sa.or_(
@@ -163,4 +195,13 @@ def _all_of(rules: list[Condition]) -> Condition:
 
 
 def _may_not_create(governed: Governed) -> NotPermitted:
-    return NotPermitted(f"You may not create this {governed.name}.", code="policy.create")
+    return NotPermitted(
+        f"You may not create this {governed.name}.",
+        code="policy.create",
+        action="create",
+        about=governed.name,
+    )
+
+
+def _unknown(governed: Governed) -> Conflict:
+    return absent(governed.name)

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from carboy.base.errors import SetupError
+from carboy.data import guards
 from carboy.policy.rules import Both, Rule, Same, checked_name, everyone, nobody
 
-__all__ = ["Field", "Policy"]
+__all__ = ["Field", "FieldPolicy", "Policy"]
+
+guards.source = "carboy.policy.plug"  # whoever declares a policy is held to it
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Field:
     write: Rule = everyone
 
 
+FieldPolicy = Field
+"""The name it is exported under: `from carboy import FieldPolicy`."""
+
+
 @dataclass(init=False)
 class Policy:
     """What may be done with the rows of a model. What is not said is forbidden.
@@ -32,12 +39,14 @@ class Policy:
     read, create, update, delete: rules. write: for the last three where they are not given.
     check: what a row must fulfil once it is updated; the update rule when not given.
     fields: column name to a rule (to see and to set it) or a Field.
-    tenant: relation or column that must be the tenant of who asks, for everything.
+    tenant: relation or column that must be the tenant of who asks, for everything; new
+        objects that do not say are of that tenant.
     Raises SetupError, with the line of the declaration, for what is no rule.
     """
 
     rules: Mapping[str, Rule]
     fields: Mapping[str, Field]
+    tenant: str | None
     place: str = field(compare=False)
 
     def __init__(
@@ -64,7 +73,7 @@ class Policy:
         if tenant is not None:
             mine = Same("tenant", checked_name(tenant, "tenant", self.place))
             rules = {name: Both((mine, rule)) for name, rule in rules.items()}
-        self.rules = rules
+        self.rules, self.tenant = rules, tenant
         self.fields = {
             name: one if isinstance(one, Field) else Field(one, one)
             for name, one in (fields or {}).items()

@@ -30,6 +30,7 @@ from carboy.policy.expressions import (
     Values,
     adopted,
     element_of,
+    foreign_columns,
     kleene,
     moved,
     provable,
@@ -219,7 +220,10 @@ class Where(Rule):
                 expr = expr(place.subject)
         if not isinstance(expr, ColumnElement):
             expr = element_of(expr, str(place))
-        return Where(self.given, adopted(expr, str(place)), place.table)
+        ours = adopted(expr, str(place))
+        for other in foreign_columns(ours, place.table):
+            place.own(other, other.key)
+        return Where(self.given, ours, place.table)
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
         """Return the SQL, or the answer."""

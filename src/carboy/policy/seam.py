@@ -2,7 +2,7 @@
 
 check_version()        refuses a version nobody has looked at
 engine_cache, ...      the compiled caches, so that each shape has its own entries
-set_values             what an UPDATE sets, as the compiler knows it
+set_values, ...        what an UPDATE or INSERT sets, as the compiler knows it
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ __all__ = [
     "deleted_in",
     "give_engine_cache",
     "give_mapper_caches",
+    "rows_inserted",
+    "selected_keys",
+    "selecting",
     "set_values",
 ]
 
@@ -59,6 +62,30 @@ def give_mapper_caches(registries: list[orm.registry], scoped: type, wrap: Any) 
 def set_values(statement: Any) -> dict[str, Any]:
     """Return what `values()` of an UPDATE sets: column key to value or expression."""
     return {getattr(key, "key", key): value for key, value in (statement._values or {}).items()}
+
+
+def rows_inserted(insert: Any) -> list[set[str]]:
+    """Return the keys of the columns that each of several rows in one values() sets."""
+    rows = [row for some in insert._multi_values for row in some]
+    positional = list(insert.table.c.keys())
+    return [
+        {str(getattr(key, "key", key)) for key in row}
+        if isinstance(row, dict)
+        else set(positional[: len(row)])
+        for row in rows
+    ]
+
+
+def selected_keys(insert: Any) -> list[str]:
+    """Return the keys of the columns that INSERT .. SELECT sets, in the order of the SELECT."""
+    return [str(getattr(key, "key", key)) for key in insert._select_names]
+
+
+def selecting(insert: Any, select: sa.Select[Any]) -> Any:
+    """Return an INSERT .. SELECT with another SELECT of the same columns."""
+    changed = insert._generate()
+    changed.select = select
+    return changed
 
 
 def deleted_in(context: Any) -> list[Any]:

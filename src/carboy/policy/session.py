@@ -17,14 +17,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from sqlalchemy import event, inspect, orm
-from sqlalchemy.exc import IntegrityError, InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import exc as orm_exc
 
 from carboy.base.scope import Frame, Scope, frame
-from carboy.policy.errors import Conflict, NotFound, Refused, tell
+from carboy.policy.cascades import follow
+from carboy.policy.errors import Conflict, NotFound, Refused
 from carboy.policy.flushed import FlushCheck, fulfilling
 from carboy.policy.inserts import collecting
 from carboy.policy.seam import deleted_in
+from carboy.policy.tenants import fill_in
 
 if TYPE_CHECKING:
     from carboy.policy.book import Rulebook
@@ -45,6 +47,8 @@ class PolicyMixin(orm.Session):
         objects are detached: what they hold would need no SQL to be seen.
         """
         now = frame()
+        if self._frame is now:  # PERF: for each statement; to compare scopes takes 1 us
+            return now.scope
         if self._frame is None or (self._frame is not now and not self._holds()):
             self._frame = now
             now.closers.append(self._leave)
@@ -58,15 +62,16 @@ class PolicyMixin(orm.Session):
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:
         """Write pending changes and check them. Raises NotFound, NotPermitted, Conflict."""
-        if not self._is_clean() or objects:
-            self.guard()
+        if self._is_clean() and not self._flushing:  # PERF: before every query
+            return
+        self.guard()
         versioned = _versioned(self)
-        with translated(self), collecting() as inserted:
+        with translated(), collecting() as inserted:
             self.info["policy.inserted"] = inserted
             try:
                 super().flush(objects)
             except orm_exc.StaleDataError as error:
-                if versioned and all(self._writable(*one) for one in versioned):
+                if versioned and any(self._outdated(*one) for one in versioned):
                     raise Changed(error) from None
                 raise
 
@@ -78,7 +83,7 @@ class PolicyMixin(orm.Session):
         except InvalidRequestError as error:
             if "Could not refresh" not in str(error):
                 raise
-            raise tell(NotFound(type(instance).__name__), type(instance).__name__) from None
+            raise NotFound(type(instance).__name__) from None
 
     def merge(self, instance: Any, **kw: Any) -> Any:
         """Copy the state of *instance* in; a hidden row with its key stays untouched."""
@@ -97,25 +102,31 @@ class PolicyMixin(orm.Session):
         """
         # PERF: the event do_orm_execute builds a state object per statement, 12 us of 184.
         # test_planted.py fails when SQLAlchemy no longer calls this.
-        self.guard()
+        if self._frame is not frame():  # PERF: guard() itself is for the first statement
+            self.guard()
         try:
             return super()._execute_internal(*args, **kw)
-        except (orm_exc.StaleDataError, orm_exc.ObjectDeletedError, IntegrityError) as error:
-            with translated(self):
+        except (orm_exc.StaleDataError, orm_exc.ObjectDeletedError, Conflict) as error:
+            with translated():
                 raise error
 
     def _bulk_save_mappings(self, *args: Any, **kw: Any) -> Any:
         """Write rows without objects: the statements are restricted as any other."""
         self.guard()
-        with translated(self):
+        with translated():
             return super()._bulk_save_mappings(*args, **kw)
 
-    def _writable(self, mapper: Any, identity: Any) -> bool:
-        """Return whether who asks may still update the row; read anew, as the flush failed."""
+    def _outdated(self, mapper: Any, identity: Any, version: Any) -> bool:
+        """Return whether who asks may still update the row, which is another version now.
+
+        Read anew, as the flush failed. Of the same version, the write itself was denied.
+        """
         governed = self.book.governed(mapper.base_mapper.local_table)
         with self.get_bind(mapper).engine.connect() as connection:
             columns = cast("Any", governed.table.c)
             rule = governed.condition("update", columns, self.book.shape(frame()))
+            changed = columns[mapper.version_id_col.key] != version
+            rule = changed if rule is True else rule is not False and rule & changed
             return bool(fulfilling(connection, governed, [identity], rule))
 
     def _holds(self) -> bool:
@@ -132,11 +143,25 @@ class PolicySession(PolicyMixin):
 
 @event.listens_for(PolicyMixin, "before_flush", propagate=True)
 def _note_fields(session: orm.Session, context: Any, objects: Any) -> None:
-    """Note which fields of new objects were set by hand, before defaults are filled in."""
+    """Note which fields of new objects were set by hand, before defaults are filled in.
+
+    Who may create none at all is told so before what the row lacks is looked at.
+    """
+    if session.new and isinstance(session, PolicyMixin) and not frame().scope.system:
+        FlushCheck(session, session.book.shape(frame())).creatable(session.new)
     session.info["policy.set"] = {
         id(one): {key for key, value in vars(one).items() if value is not None}
         for one in session.new
     }
+    if isinstance(session, PolicyMixin) and not frame().scope.system:
+        fill_in(session.book, session.new)
+
+
+@event.listens_for(PolicyMixin, "before_flush", propagate=True)
+def _follow_deleted(session: orm.Session, context: Any, objects: Any) -> None:
+    """Let hidden rows go with the rows they hang on, where a cascade is declared."""
+    if session._deleted and isinstance(session, PolicyMixin) and not frame().scope.system:
+        follow(session, session.book.shape(frame()))
 
 
 @event.listens_for(PolicyMixin, "after_flush", propagate=True)
@@ -154,27 +179,28 @@ class Changed(Exception):  # carries the ORM's error past the translation
     """A row of a versioned model was changed by somebody else, and is not hidden."""
 
 
-def _versioned(session: PolicyMixin) -> list[tuple[Any, Any]]:
-    """Return (mapper, key) of the changed rows whose model has a version column."""
+def _versioned(session: PolicyMixin) -> list[tuple[Any, Any, Any]]:
+    """Return (mapper, key, version) of the changed rows whose model has a version column."""
     states = [inspect(one) for one in (*session.dirty, *session.deleted)]
     return [
-        (state.mapper, state.key[1])
+        (state.mapper, state.key[1], state.dict.get(_version(state.mapper)))
         for state in states
         if state.mapper.version_id_col is not None and state.key is not None
     ]
 
 
+def _version(mapper: Any) -> str:
+    return str(mapper.get_property_by_column(mapper.version_id_col).key)
+
+
 @contextmanager
-def translated(session: Any = None) -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn the ORM's errors about rows that are not there into answers for a client."""
     try:
         yield
     except Changed as changed:
         raise changed.args[0] from None
     except (orm_exc.StaleDataError, orm_exc.ObjectDeletedError):
-        raise tell(NotFound("record"), "record") from None
-    except IntegrityError:
-        if session is not None and session._frame is not None and session._frame.scope.system:
-            raise
-        # SECURITY: the driver's DETAIL names values of hidden rows.
-        raise tell(Conflict(), "record") from None
+        raise NotFound("record", action="write") from None
+    except Conflict as clash:
+        raise clash from None  # its cause are the driver's words

@@ -1,14 +1,32 @@
-"""Shapes: what compiled SQL may depend on, folded from who asks before it is made."""
+"""Shapes: what compiled SQL may depend on, folded from who asks before it is made.
+
+    Scope(user=7, roles={"staff", "chess"})  ->  Shapes.of  ->  Shape(signed_in, {"staff"})
+
+Compiled statements are kept per shape, so shapes are few: only what some rule mentions
+counts, and of those only the ones in use are remembered.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Shape"]
+if TYPE_CHECKING:
+    from carboy.base.scope import Scope
+
+__all__ = ["MOST", "Shape", "Shapes"]
+
+MOST = 256  # shapes remembered; with twenty roles a million could be asked for
 
 
-class Shape(NamedTuple):
+@dataclass(frozen=True, eq=False, slots=True)
+class Shape:
     """All that a compiled condition may depend on besides bind values.
+
+    Compared by identity: a rulebook hands out one object for each (`Rulebook.shape`).
 
     version: of the rulebook, which rises when models are added.
     roles, tokens: only those that some rule mentions, so that shapes stay few.
@@ -20,3 +38,38 @@ class Shape(NamedTuple):
     has_tenant: bool
     roles: frozenset[str]
     tokens: frozenset[str] | None
+
+
+class Shapes:
+    """The shapes in use, one object for each; the longest unused is forgotten first.
+
+    A scope that is entered still holds a shape that was forgotten: what was compiled for
+    it stays good, until the compiled cache lets it go. Thread-safe.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self.most = most
+        self._known: OrderedDict[Hashable, Shape] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, who: Scope, version: int, mentioned: frozenset[str]) -> Shape:
+        """Return the shape of *who*. mentioned: roles and tokens that rules ask for."""
+        parts = (
+            version,
+            who.system,
+            who.user is not None,
+            who.tenant is not None,
+            who.roles & mentioned,
+            None if who.tokens is None else who.tokens & mentioned,
+        )
+        with self._lock:
+            shape = self._known.get(parts)
+            if shape is None:
+                shape = self._known[parts] = Shape(*parts)
+            self._known.move_to_end(parts)
+            while len(self._known) > self.most:
+                self._known.popitem(last=False)
+        return shape
+
+    def __len__(self) -> int:
+        return len(self._known)
