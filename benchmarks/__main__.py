@@ -20,6 +20,8 @@ def main() -> None:
         _budgets()
     elif arguments.startup:
         _startup(arguments)
+    elif arguments.data:
+        _data(arguments)
     elif arguments.server:
         _server(arguments)
     elif not arguments.readme:
@@ -32,6 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bin/bench", description="Measure Carboy beside its peers.")
     add = parser.add_argument
     add("--server", action="store_true", help="requests per second under real servers")
+    add("--data", action="store_true", help="reads, writes and the policy beside peers")
     add("--import", dest="startup", action="store_true", help="start-up: imports and --help")
     add("--profile", metavar="WORKLOAD", help="where a request's time goes")
     add("--budgets", action="store_true", help="count function calls anew into budgets.toml")
@@ -107,6 +110,16 @@ def _server(arguments: argparse.Namespace) -> None:
     section.update(report.circumstances())
     print("\n".join(report._server(section)))
     _keep(arguments, "server", section)
+
+
+def _data(arguments: argparse.Namespace) -> None:
+    from benchmarks import report
+    from benchmarks.data import run
+
+    section = run.measure(quick=arguments.quick, rounds=arguments.rounds or 0)
+    section.update(report.circumstances())
+    print("\n".join(report._data(section)))
+    _keep(arguments, "data", section)
 
 
 def _startup(arguments: argparse.Namespace) -> None:

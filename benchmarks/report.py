@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.report import data_section
 from benchmarks.environment import ROOT
 from benchmarks.figures import Verdict, judge, ratio
 from benchmarks.programs import ORDER
@@ -166,7 +167,11 @@ def _startup(startup: Record) -> list[str]:
     return [*lines, "", "CPU time of fresh interpreters; `carboy --help` alone is wall time."]
 
 
-_SECTIONS = {"cpu": cpu_section, "server": _server, "startup": _startup}
+def _data(data: Record) -> list[str]:
+    return data_section(data, _where(data))
+
+
+_SECTIONS = {"cpu": cpu_section, "data": _data, "server": _server, "startup": _startup}
 
 
 def _figures(record: Record) -> str:
