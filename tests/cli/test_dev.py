@@ -76,7 +76,7 @@ def test_dev_warns_when_others_can_reach_it(serve, tmp_path):
     assert "other machines can reach this server" in running.stderr
 
 
-def _eventually(running, path, text="", seconds=15):
+def _eventually(running, path, text="", seconds=60):
     """Return the page once it contains *text*, whatever its status."""
     end = time.monotonic() + seconds
     while True:

@@ -245,6 +245,40 @@ def test_a_tree_goes_with_its_root(opened):
     engine.dispose()
 
 
+@pytest.mark.parametrize("circle", [{1: 1}, {1: 2, 2: 1}, {1: 2, 2: 3, 3: 1}], ids=len)
+def test_what_goes_with_itself_still_needs_the_rule(circle):
+    """A row that refers to itself, or a circle of rows: none of them may let the next go."""
+
+    class Base(orm.DeclarativeBase):
+        pass
+
+    class Node(Base):
+        __tablename__ = "node"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        above: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
+        who: Mapped[int]
+        nodes: Mapped[list["Node"]] = relationship(cascade=DECLARED)
+        policy = Policy(read=everyone, write=owner("who"))
+
+    engine = sa.create_engine("sqlite://")
+    book = Rulebook(Base.registry)
+    install(engine, book)
+    with type("Session", (PolicySession,), {"book": book})(engine) as session:
+        with unscoped("test"):
+            Base.metadata.create_all(session.connection())
+            session.execute(sa.insert(Node), [{"id": n, "above": up, "who": 1}
+                                              for n, up in circle.items()])  # fmt: skip
+            session.commit()
+        with scope(user=2):
+            session.delete(session.get(Node, 1))
+            with pytest.raises((NotFound, sa.exc.CircularDependencyError)):
+                session.flush()
+            session.rollback()
+        with unscoped("test"):
+            assert session.scalars(sa.select(Node.id)).all() == list(circle)
+    engine.dispose()
+
+
 def test_a_core_delete_leaves_it_to_the_database(opened):
     """Documented: its ON DELETE decides, whoever owns the rows."""
     for case, stays in (("database", False), ("nothing", True)):

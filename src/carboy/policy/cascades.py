@@ -70,31 +70,62 @@ def follow(session: Any, shape: Shape) -> None:
     Raises Conflict when hidden rows refer to a deleted one and nothing was declared,
     NotFound when an object may not be deleted that hidden rows would follow.
     """
+    asked = _by_mapper(session)
+    found = _all_followers(session, asked, shape)
+    if _rows(found) & {(mapper.base_mapper, key) for mapper in asked for key in asked[mapper]}:
+        # A row that refers to itself, or round in a circle, must not be its own parent here.
+        may = {mapper: _deletable(session, mapper, asked[mapper], shape) for mapper in asked}
+        found = _all_followers(session, may, shape)
+    if found:
+        _let_go(session, found)
+    for mapper, keys in _by_mapper(session).items():
+        _may_delete(session, mapper, keys, shape)
+    for one in found:
+        _delete(session, one)
+
+
+def _by_mapper(session: Any) -> dict[orm.Mapper[Any], Keys]:
+    """Return the keys of what is to be deleted."""
+    groups: dict[orm.Mapper[Any], Keys] = defaultdict(list)
+    for one in session.deleted:
+        state = sa.inspect(one)
+        if state.key is not None:
+            groups[state.mapper].append(state.key[1])
+    return groups
+
+
+def _all_followers(session: Any, asked: dict[orm.Mapper[Any], Keys], shape: Shape) -> list[Behalf]:
+    """Return what goes with the rows *asked*, each with all that is below it."""
     found = [
         one
-        for mapper, states in _by_mapper(session).items()
-        for one in _followers(session, mapper, [state.key[1] for state in states], shape)
+        for mapper, keys in asked.items()
+        for one in _followers(session, mapper, keys, shape)
         if one.keys
     ]
     for one in found:
         with finding(__name__):
             one.below = [*_descended(_connection(session, one), one, frozenset())]
-    found = _once(found)
-    if found:
-        _let_go(session, found)
-    for mapper, states in _by_mapper(session).items():
-        _may_delete(session, mapper, [state.key[1] for state in states], shape)
-    for one in found:
-        _delete(session, one)
+    return _once(found)
 
 
-def _by_mapper(session: Any) -> dict[orm.Mapper[Any], list[Any]]:
-    groups: dict[orm.Mapper[Any], list[Any]] = defaultdict(list)
-    for one in session.deleted:
-        state = sa.inspect(one)
-        if state.key is not None:
-            groups[state.mapper].append(state)
-    return groups
+def _rows(found: list[Behalf]) -> set[tuple[Any, Any]]:
+    return {row for one in found for each in (one, *one.below) for row in each.rows}
+
+
+def _deletable(session: Any, mapper: orm.Mapper[Any], keys: Keys, shape: Shape) -> Keys:
+    """Return those of *keys* whose rows who asks may delete for themselves."""
+    table = cast("sa.Table", mapper.base_mapper.local_table)
+    rule = session.book.governed(table).condition("delete", cast("Columns", table.c), shape)
+    if rule is True:
+        return keys
+    fulfilled = _as_asked(rule, frame().scope)
+    found: Keys = []
+    with finding(__name__):
+        for at in range(0, len(keys), CHUNK):
+            these = key_in([*table.primary_key], keys[at : at + CHUNK])
+            query = sa.select(*table.primary_key).where(these, fulfilled)
+            found += [tuple(row) for row in _connection(session, mapper).execute(query)]
+    return found
 
 
 def _followers(session: Any, mapper: orm.Mapper[Any], keys: Keys, shape: Shape) -> Iterator[Behalf]:
@@ -207,7 +238,7 @@ def _once(found: list[Behalf]) -> list[Behalf]:
 
 def _let_go(session: Any, found: list[Behalf]) -> None:
     """Take the objects of those rows out of the session: it could not delete them."""
-    gone = {row for one in found for each in (one, *one.below) for row in each.rows}
+    gone = _rows(found)
     for state in session.identity_map.all_states():
         if (state.mapper.base_mapper, state.key[1]) in gone and state.obj() is not None:
             session.expunge(state.obj())
