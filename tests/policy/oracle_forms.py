@@ -448,7 +448,8 @@ LOADERS = ["selectinload", "joinedload", "subqueryload", "immediateload", "lazyl
 def relations(q, s):
     loader = getattr(orm, q.pick(6, LOADERS))
     statement = select(q.cls).options(loader(q.attribute))
-    found = s.scalars(statement.execution_options(populate_existing=True)).unique().all()
+    s.expire_all()  # populate_existing=True loses rows that refer to each other, also without us
+    found = s.scalars(statement).unique().all()
     return sorted(((told(one), hanging(one, q.r.name)) for one in found), key=repr)
 
 
@@ -462,7 +463,8 @@ def two_steps(q, s):
     path = loader(q.attribute)
     path = getattr(path, q.pick(5, LOADERS))(getattr(q.target, second.name))
     statement = select(q.cls).options(path)
-    found = s.scalars(statement.execution_options(populate_existing=True)).unique().all()
+    s.expire_all()
+    found = s.scalars(statement).unique().all()
     hung = ((told(one), [hanging(x, second.name) for x in _many(one, q.r.name)]) for one in found)
     return sorted(((one, sorted(others, key=repr)) for one, others in hung), key=repr)
 
