@@ -1,0 +1,65 @@
+"""Resources as the application meets them: `app.resource(Book)`.
+
+declare   app.resource(...)       routes are there at once
+seal      plans are made          every model is known by then
+"""
+
+from __future__ import annotations
+
+import importlib
+import weakref
+from typing import Any
+
+from carboy.base.battery import Battery
+from carboy.base.errors import SetupError
+
+__all__ = ["EXTENSION", "Resources"]
+
+EXTENSION = "carboy.resources"  # app.extensions: the battery
+
+
+class Resources(Battery):
+    """Pages and a REST API for models.
+
+    declared: by name. plans: by model, made at the seal.
+    """
+
+    name = "resources"
+    needs = ("data",)
+
+    def __init__(self) -> None:
+        self._ref: Any = None
+        self.declared: dict[str, Any] = {}
+
+    def init(self, app: Any) -> None:
+        """Give the application `app.resource(...)`."""
+        self._ref = weakref.ref(app)
+        app.extensions[EXTENSION] = self
+        app.resource = self.resource
+
+    def resource(self, what: Any, **options: Any) -> Any:
+        """Give a model pages, a REST API and a place in the admin; return its `Resource`.
+
+        what: the model, or a class derived from `Resource`. options: see there.
+        """
+        declare = importlib.import_module("carboy.resource.declared").declare
+        made = declare(what, options)
+        if made.name in self.declared:
+            raise SetupError(
+                "resources.twice",
+                f"Two resources are called {made.name!r}.",
+                hint='Give one another name: app.resource(Book, name="old_books").',
+            )
+        self.declared[made.name] = made
+        importlib.import_module("carboy.resource.routes").add(self._ref(), made)
+        return made
+
+    def seal(self, app: Any) -> None:
+        """Make the plans."""
+        if self.declared:
+            make = importlib.import_module("carboy.resource.plan").make
+            known: dict[Any, Any] = {}
+            for one in self.declared.values():
+                known.setdefault(one.model, one)  # the first one is where references lead
+            for one in self.declared.values():
+                one.plan = make(one, known)
