@@ -1,17 +1,212 @@
-"""Pages of a resource."""
+"""Pages of a resource, as views of a blueprint.
+
+    GET  /books                 list: search, filters, sort, pages, exports
+    GET  /books/7               detail, with lists of what refers to it
+    GET, POST /books/new        create
+    GET, POST /books/7/edit     edit
+    GET, POST /books/7/delete   delete: says what else goes
+    POST /books/bulk            the same for many
+    GET  /books.csv, .json      export
+
+Each view renders `resource/<view>.html`; an application's `books/<view>.html` comes first.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from flask import current_app, flash, redirect, render_template, request, url_for
+
+from carboy.base.errors import RequestFault
+from carboy.base.scope import current
 from carboy.engine.app import Blueprint
+from carboy.resource import export, writing
+from carboy.resource.choices import choices_of
+from carboy.resource.forms import answered, form_of, home_of, values_of
+from carboy.resource.listing import listing
+from carboy.resource.may import may, refuse, settable
+from carboy.resource.page import detailed, going
+from carboy.web.form.bound import BoundForm
 
 if TYPE_CHECKING:
     from carboy.resource.declared import Resource
+    from carboy.resource.plan import Plan
 
-__all__ = ["blueprint"]
+__all__ = ["Pages", "blueprint"]
+
+FOLDER = Path(__file__).parent / "templates"
+MOST = 1_000  # rows of one bulk action
 
 
 def blueprint(resource: Resource) -> Blueprint:
     """Return the blueprint "books" with the views of /books."""
-    return Blueprint(resource.name, __name__, url_prefix=resource.path)
+    made = Blueprint(resource.name, __name__, template_folder=str(FOLDER))
+    pages, path = Pages(resource), resource.path
+    both = ("GET", "POST")
+    for rule, view, methods in (
+        (path, pages.list, ("GET",)),
+        (f"{path}.csv", pages.csv, ("GET",)),
+        (f"{path}.json", pages.json, ("GET",)),
+        (f"{path}/new", pages.create, both),
+        (f"{path}/bulk", pages.bulk, ("POST",)),
+        (f"{path}/-/options/<field>", pages.options, ("GET",)),
+        (f"{path}/<key>", pages.detail, ("GET",)),
+        (f"{path}/<key>/edit", pages.edit, both),
+        (f"{path}/<key>/delete", pages.delete, both),
+    ):
+        made.add_url_rule(rule, view.__name__, _open(view), methods=methods)
+    return made
+
+
+def _open(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *view* as one that anybody may call: the policy decides what it finds."""
+
+    def call(**arguments: Any) -> Any:
+        return view(**arguments)
+
+    call.__name__, call.__doc__ = view.__name__, view.__doc__
+    call.__carboy_access__ = "public"  # type: ignore[attr-defined]  # read by auth/access.py
+    return call
+
+
+class Pages:
+    """The views of one resource."""
+
+    def __init__(self, resource: Resource) -> None:
+        self.resource = resource
+
+    @property
+    def plan(self) -> Plan:
+        """What follows from the model."""
+        return self.resource.plan
+
+    def list(self) -> Any:
+        """Show the list."""
+        return self._render("list", list=listing(self.plan))
+
+    def detail(self, key: str) -> Any:
+        """Show one row."""
+        return self._render("detail", **detailed(self.plan, key))
+
+    def csv(self) -> Any:
+        """Send the list as CSV."""
+        return export.as_csv(self.plan)
+
+    def json(self) -> Any:
+        """Send the list as JSON."""
+        return export.as_json(self.plan)
+
+    def create(self) -> Any:
+        """Show the form for a new row, or save it."""
+        plan = self.plan
+        if not may(plan.model, "create"):
+            return self._refuse("create")
+        names = settable(plan.model, plan.create)
+        spec = form_of(plan, "create", names)
+        form = _bound(spec, {name: text for name, text in request.args.items() if name in names})
+        if form.valid:
+            try:
+                row = writing.create(plan, _sent(form))
+            except RequestFault as error:
+                return self._again("form", error, form, row=None)
+            flash(_say("%(title)s was added.", title=plan.title_of(row)), "good")
+            return redirect(home_of(plan, row), 303)
+        return self._render("form", form=form, row=None), form.status
+
+    def edit(self, key: str) -> Any:
+        """Show the form of a row, or save it."""
+        plan = self.plan
+        row = writing.find(plan, key)
+        if not may(row, "update"):
+            return self._refuse("update")
+        names = settable(plan.model, plan.update)
+        form = _bound(form_of(plan, "replace", names), values_of(row, names))
+        if form.valid:
+            try:
+                writing.check_version(plan, row, request.form.get("row_version"))
+                writing.update(plan, row, _sent(form))
+            except RequestFault as error:
+                return self._again("form", error, form, row=row)
+            flash(_say("%(title)s was saved.", title=plan.title_of(row)), "good")
+            return redirect(home_of(plan, row), 303)
+        return self._render("form", form=form, row=row), form.status
+
+    def delete(self, key: str) -> Any:
+        """Ask whether a row shall go, saying what goes with it; or delete it."""
+        plan = self.plan
+        row = writing.find(plan, key)
+        if not may(row, "delete"):
+            return self._refuse("delete")
+        title = plan.title_of(row)
+        if request.method == "POST":
+            try:
+                writing.delete(plan, row)
+            except RequestFault as error:
+                if error.status != 409:
+                    raise
+                page = self._render("delete", row=writing.find(plan, key), going=(), problem=error)
+                return page, error.status
+            flash(_say("%(title)s was deleted.", title=title), "good")
+            return redirect(url_for(f"{plan.name}.list"), 303)
+        return self._render("delete", row=row, going=going(plan, row), problem=None)
+
+    def bulk(self) -> Any:
+        """Delete the chosen rows, after asking."""
+        plan = self.plan
+        keys = list(dict.fromkeys(request.form.getlist("key")))
+        if not keys or len(keys) > MOST:
+            flash(_say("Choose up to %(most)s rows first.", most=MOST), "warn")
+            return redirect(url_for(f"{plan.name}.list"), 303)
+        rows = [writing.find(plan, key, "delete") for key in keys]
+        if request.form.get("confirmed") != "yes":
+            return self._render("bulk", rows=rows, keys=keys)
+        titles = len(rows)
+        writing.delete_all(plan, rows)
+        flash(_say("%(count)s rows were deleted.", count=titles), "good")
+        return redirect(url_for(f"{plan.name}.list"), 303)
+
+    def options(self, field: str) -> Any:
+        """List rows that a reference may name, for a search as one types."""
+        known = self.plan.model.facts().fields.get(field)
+        if known is None or known.kind != "reference" or known.api == "hidden":
+            raise RequestFault(404, "resources.not_found", "There is nothing to choose here.")
+        target: Any = self.plan.model.__mapper__.relationships[known.relation].mapper.class_
+        found = choices_of(target).options(request.args.get("q", ""), 20)
+        return render_template("resource/options.html", found=found, field=known)
+
+    def _render(self, view: str, **values: Any) -> str:
+        names: Any = [f"{self.resource.name}/{view}.html", f"resource/{view}.html"]
+        return render_template(names, plan=self.plan, resource=self.resource, **values)
+
+    def _again(self, view: str, error: RequestFault, form: BoundForm, **values: Any) -> Any:
+        """Show the form again with what saving it was refused for."""
+        if error.status not in (409, 422):
+            raise error
+        answered(self.plan, form, error)
+        return self._render(view, form=form, **values), error.status
+
+    def _refuse(self, action: str) -> Any:
+        """Send a visitor to sign in; tell anybody else that they may not."""
+        signs_in = "accounts.sign_in" in current_app.view_functions
+        if current().user is None and signs_in:
+            back = request.full_path.rstrip("?") if request.method == "GET" else self.resource.path
+            return redirect(url_for("accounts.sign_in", next=back), 303)
+        raise refuse(self.plan, action)
+
+
+def _bound(spec: Any, values: dict[str, Any]) -> BoundForm:
+    if request.method == "POST":
+        return BoundForm(spec, values, posted=request.form, files=request.files)
+    return BoundForm(spec, values)
+
+
+def _sent(form: BoundForm) -> dict[str, Any]:
+    return dict(form.data)
+
+
+def _say(text: str, **values: Any) -> str:
+    """Return *text* in the language of the request."""
+    say = current_app.jinja_env.globals.get("_")
+    return str(say(text, **values)) if callable(say) else text % values

@@ -21,7 +21,7 @@ from carboy.resource.plan import absent
 if TYPE_CHECKING:
     from carboy.resource.plan import Plan
 
-__all__ = ["check_version", "create", "delete", "find", "update"]
+__all__ = ["check_version", "create", "delete", "delete_all", "find", "update"]
 
 
 def find(plan: Plan, text: str, action: str = "read") -> Any:
@@ -78,3 +78,12 @@ def check_version(plan: Plan, row: Any, version: Any) -> None:
             f"Somebody changed this {plan.singular} meanwhile.",
             hint="Look at it as it is now, then make your change again.",
         )  # fmt: skip
+
+
+def delete_all(plan: Plan, rows: list[Any]) -> None:
+    """Delete *rows*, all or none."""
+    with db.transaction() as session:
+        for row in rows:
+            plan.resource.deleted(row)
+            session.delete(row)
+        session.flush()
