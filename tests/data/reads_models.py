@@ -152,12 +152,14 @@ def as_dicts(rows):
     return [_plain(one) for one in rows]
 
 
-def shown(value):
+def shown(value, moments="http"):
     """Return what JSON shows of a tree: what `jsonify` does, and what reads add to it."""
     if isinstance(value, dict):
-        return {key: shown(one) for key, one in value.items()}
+        return {key: shown(one, moments) for key, one in value.items()}
     if isinstance(value, list):
-        return [shown(one) for one in value]
+        return [shown(one, moments) for one in value]
+    if moments == "iso" and isinstance(value, date):  # a datetime is one
+        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, time):

@@ -163,12 +163,14 @@ def test_reads_answer_what_the_orm_answers(world, monkeypatch):
                 expected = as_objects(found, names)
                 event(f"{min(len(found), 3)} rows")
                 assert as_dicts(reading.rows(*clauses, limit=limit, offset=offset)) == expected
-                assert json.loads(reading.json(*clauses, limit=limit, offset=offset)) == shown(
-                    expected
-                )
+                for moments in ("http", "iso"):
+                    said = reading.json(*clauses, limit=limit, offset=offset, moments=moments)
+                    assert json.loads(said) == shown(expected, moments)
                 for one, wanted in zip(found[:2], expected, strict=False):
                     assert as_dicts([reading.one(one.id)]) == [wanted]
                     assert json.loads(reading.one_json(one.id, *clauses)) == shown(wanted)
+                    iso = reading.one_json(one.id, *clauses, moments="iso")
+                    assert json.loads(iso) == shown(wanted, "iso")
                 if backward:
                     ends = session.scalars(asked).all()[-(limit or 100) :]
                     fetched = reading.fetch(clauses, limit=limit, backward=True)

@@ -1,19 +1,19 @@
 """Encoders: from what a driver gives to Python values, and to what JSON shows of them.
 
-    to_python(type, dialect)   the same value as on an ORM object
-    to_json(type, dialect)     what `jsonify` writes for that value, on the shortest way
+    to_python(type, dialect)          the same value as on an ORM object
+    to_json(type, dialect, moments)   what `jsonify` writes for that value, on the shortest way
 
 A conversion is a function, or source text (`Inline`), or None when there is nothing to do.
-None itself is never converted. JSON shows what Flask's `jsonify` does:
-Decimal and UUID as text, moments and dates as HTTP dates. Where it refuses (time, bytes,
-enums that are no text) times are ISO 8601, bytes base64, and enums their stored text.
+None itself is never converted. JSON shows what Flask's `jsonify` does: Decimal and UUID as
+text, moments and dates as HTTP dates, or in the style that is asked for (`moments`). Where
+it refuses (time, bytes, enums that are no text) times are ISO 8601, bytes base64, and enums
+their stored text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import partial
@@ -23,6 +23,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import types
 
+from carboy.data.moments import STYLES, Inline
 from carboy.data.types import Exact, Utc
 from carboy.engine.jsons import quick_default
 
@@ -30,24 +31,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["Conversion", "Inline", "dumps", "to_json", "to_python"]
+    from carboy.data.moments import Conversion, Moments, Style
 
-DAYS = 4096  # days whose words are remembered: eleven years
-WORDS = 17  # characters of "Fri, 01 May 2026 "
-
-
-@dataclass(frozen=True)
-class Inline:
-    """A conversion as an expression, to save the call of a function.
-
-    source: with VALUE for the value. names: what it uses, by name.
-    """
-
-    source: str
-    names: Mapping[str, Any]
-
-
-Conversion = Callable[[Any], Any] | Inline | None
+__all__ = ["dumps", "to_json", "to_python"]
 
 PLAIN = (
     types.Integer, types.String, types.Numeric, types.Float, types.LargeBinary, types.Uuid,
@@ -76,25 +62,31 @@ def to_python(kind: TypeEngine[Any], dialect: Dialect, coltype: Any = None) -> C
     return found.result_processor(dialect, coltype)
 
 
-def to_json(kind: TypeEngine[Any], dialect: Dialect, coltype: Any = None) -> Conversion:
-    """Return how to get something that msgspec writes as `jsonify` writes the value."""
+def to_json(
+    kind: TypeEngine[Any], dialect: Dialect, coltype: Any = None, moments: Moments = "http"
+) -> Conversion:
+    """Return how to get something that msgspec writes as `jsonify` writes the value.
+
+    moments: the style of moments and days.
+    """
+    style = STYLES[moments]
     found = kind.dialect_impl(dialect)
     if isinstance(found, types.Enum):
         return _enum_text(found, dialect, coltype)
     if dialect.name == "sqlite":
-        made = _sqlite_json(kind, found)
+        made = _sqlite_json(kind, found, style)
         if made is not None:
             return made
     if type(found) is Utc:  # what is naive is UTC, what is not says so
-        return _ZONED if dialect.name == "postgresql" else _BARE
+        return style.aware if dialect.name == "postgresql" else style.naive
     python = to_python(kind, dialect, coltype)
     if isinstance(found, (*PLAIN, types.Boolean, types.JSON)):
         return python
-    shape: Callable[[Any], Any] = _anything
+    shape: Callable[[Any], Any] = partial(_anything, default=style.default)
     if isinstance(found, (Utc, types.DateTime)):
-        shape = _http_moment
+        shape = style.moment
     elif isinstance(found, types.Date):
-        shape = _http_day
+        shape = style.day
     return shape if python is None else _both(python, shape)
 
 
@@ -122,12 +114,14 @@ def _sqlite_python(kind: TypeEngine[Any], found: Any) -> Conversion:
     return None
 
 
-def _sqlite_json(kind: TypeEngine[Any], found: Any) -> Conversion:
+def _sqlite_json(kind: TypeEngine[Any], found: Any, style: Style) -> Conversion:
     """Return the way from SQLite's text or number to JSON's, without a value in between."""
-    if type(found) is Utc or type(kind) is types.DateTime:
-        return _MOMENT
+    if type(found) is Utc:
+        return style.utc_text
+    if type(kind) is types.DateTime:
+        return style.moment_text
     if type(kind) is types.Date:
-        return _day_text
+        return style.day_text
     if type(found) is Exact:
         return partial(_exact_text, places=found.places)
     if type(found) is types.Uuid and found.as_uuid:
@@ -168,47 +162,6 @@ def _uuid_text(text: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-class _Days(dict[int, str]):
-    """Returns "Fri, 01 May 2026 " for the ordinal of that day."""
-
-    def __missing__(self, day: int) -> str:
-        if len(self) >= DAYS:
-            self.clear()
-        return self.setdefault(day, _words[date.fromordinal(day).isoformat()])
-
-
-class _Words(dict[str, str]):
-    """Returns "Fri, 01 May 2026 " for "2026-05-01"."""
-
-    def __missing__(self, day: str) -> str:
-        words: str = quick_default(date.fromisoformat(day))
-        if len(self) >= DAYS:
-            self.clear()
-        return self.setdefault(day, words[:WORDS])
-
-
-_words = _Words()
-
-
-def _moment_text(text: str) -> str:
-    return _http_moment(datetime.fromisoformat(text))
-
-
-def _day_text(text: str) -> str:
-    return f"{_words[text]}00:00:00 GMT"
-
-
-def _http_moment(moment: datetime) -> str:
-    if moment.tzinfo is not None and moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    text = moment.isoformat()
-    return f"{_words[text[:10]]}{text[11:19]} GMT"
-
-
-def _http_day(day: date) -> str:
-    return f"{_words[day.isoformat()[:10]]}00:00:00 GMT"
-
-
 def _loads(text: str) -> Any:
     try:
         return _decode(text)
@@ -232,31 +185,14 @@ def _shown(member: Any, text: str) -> Any:
     return text
 
 
-def _anything(value: Any) -> Any:
+def _anything(value: Any, default: Callable[[Any], Any]) -> Any:
     """Return a value of a type that we do not know as `jsonify` writes it."""
     if type(value) in (str, int, float, bool, bytes):
         return value
-    return msgspec.Raw(json.dumps(value, default=quick_default).encode())
+    return msgspec.Raw(json.dumps(value, default=default).encode())
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 _TRUE = Inline("VALUE != 0", {})
-
-# PERF: 0.4 us a moment; through isoformat() 1.2
-_CLOCK = "f'{days[VALUE.toordinal()]}{two[VALUE.hour]}:{two[VALUE.minute]}:{two[VALUE.second]} GMT'"
-_NAMES = {
-    "days": _Days(),
-    "two": [f"{n:02}" for n in range(60)],
-    "utc": UTC,
-    "slowly": _http_moment,
-}
-_ZONED = Inline(f"{_CLOCK} if VALUE.tzinfo is utc else slowly(VALUE)", _NAMES)
-_BARE = Inline(f"{_CLOCK} if VALUE.tzinfo is None else slowly(VALUE)", _NAMES)
-
-# PERF: 0.1 us a moment, written as SQLAlchemy writes it; parsed and formatted 1.1
-_MOMENT = Inline(
-    "f'{words[VALUE[:10]]}{VALUE[11:19]} GMT' if len(VALUE) == 26 else read(VALUE)",
-    {"words": _words, "read": _moment_text},
-)

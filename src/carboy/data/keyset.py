@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from carboy.data.clauses import Clause
+    from carboy.data.moments import Moments
     from carboy.data.reads import Reading
 
 __all__ = ["MOST", "Page", "Source", "keyset", "pages", "read_page"]
@@ -54,7 +55,7 @@ class Part(Protocol):
     def rows(self) -> list[Any]:
         """Return them as items."""
 
-    def plain(self) -> list[Any]:
+    def plain(self, *, moments: Moments) -> list[Any]:
         """Return them as what JSON is made of."""
 
 
@@ -85,9 +86,16 @@ class Page:
         """The rows."""
         return [item for part in self._parts for item in part.rows()]
 
-    def json(self) -> bytes:
-        """Return the rows as a JSON array; only for a page of a Reading."""
-        return dumps([item for part in self._parts for item in part.plain()])
+    def json(self, *, moments: Moments = "http") -> bytes:
+        """Return the rows as a JSON array; only for a page of a Reading, as its `json`."""
+        return dumps(self.plain(moments=moments))
+
+    def plain(self, *, moments: Moments = "http") -> list[Any]:
+        """Return the objects that `json` writes, to be part of a larger answer.
+
+        They go through `encoders.dumps`.
+        """
+        return [item for part in self._parts for item in part.plain(moments=moments)]
 
     @property
     def has_next(self) -> bool:
@@ -227,7 +235,7 @@ class _Rows:
         metadata = SimpleResultMetaData(self.names)
         return list(IteratorResult(metadata, iter([row[:count] for row in self.found])).all())
 
-    def plain(self) -> list[Any]:
+    def plain(self, *, moments: Moments) -> list[Any]:
         raise SetupError(
             "data.keyset",
             "A page of objects has no JSON of its own.",

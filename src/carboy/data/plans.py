@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, inspect, or_, select
@@ -19,7 +20,8 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression
 
 from carboy.data.clauses import place
-from carboy.data.encoders import Inline, to_json, to_python
+from carboy.data.encoders import to_json, to_python
+from carboy.data.moments import Inline
 from carboy.data.orders import order_of, terms
 from carboy.data.rows import Builder, Flavour, Layout, builder
 from carboy.data.selections import Many, Node, to_one
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from carboy.base.scope import Scope
     from carboy.data.clauses import Clause
+    from carboy.data.moments import Conversion
     from carboy.data.reading import Rows
 
 __all__ = ["Execute", "Plan", "Question"]
@@ -40,7 +43,9 @@ KEYS = (1, 2, 5, 10, 20, 50, 100, 200, 500)  # how many a statement asks for; fe
 Execute = Callable[[str, Any, "Reader"], "Rows"]
 """Runs SQL with its parameters for a reader; returns the rows."""
 
-TO = {"rows": to_python, "json": to_json}
+TO: dict[Flavour, Callable[..., Conversion]] = {
+    "rows": to_python, "json": to_json, "iso": partial(to_json, moments="iso"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from carboy.data.clauses import Clause
     from carboy.data.keyset import Page
     from carboy.data.models import Model
+    from carboy.data.moments import Moments
     from carboy.data.plans import Execute
     from carboy.data.reading import Rows
     from carboy.data.rows import Flavour
@@ -58,6 +59,7 @@ MOST_SKIPPED = 2**31  # OFFSET must fit everywhere; no list is that long
 FORMS = 500  # plans kept per engine; a form more starts anew
 ALL = 2**63 - 1  # a LIMIT that is none: MariaDB has no OFFSET without
 ONE = True  # in the form of what finds one row
+FLAVOURS: dict[Moments, Flavour] = {"http": "json", "iso": "iso"}
 NEWEST = "__newest__"  # attribute of a model: its reading for `newest`
 
 Shape = Callable[["Frame"], Hashable]
@@ -128,14 +130,21 @@ class Reading:
 
     # Answers
 
-    def json(self, *clauses: Clause, limit: int | None = LIMIT, offset: int = 0) -> bytes:
+    def json(
+        self,
+        *clauses: Clause,
+        limit: int | None = LIMIT,
+        offset: int = 0,
+        moments: Moments = "http",
+    ) -> bytes:
         """Return a JSON array of objects.
 
         clauses: conditions of this call; all must be true. limit: rows at most, up to
-        MOST_ROWS; None for all. offset: rows to skip.
-        Raises ValueError for a limit or offset out of bounds.
+        MOST_ROWS; None for all. offset: rows to skip. moments: "http" writes them as
+        `jsonify` does, "iso" as RFC 3339 wants them, with microseconds and a Z.
+        Raises a RequestFault (400) for a limit or offset out of bounds.
         """
-        return dumps(self._objects("json", clauses, limit, offset))
+        return dumps(self._objects(FLAVOURS[moments], clauses, limit, offset))
 
     def rows(self, *clauses: Clause, limit: int | None = LIMIT, offset: int = 0) -> list[Any]:
         """Return objects with the selected names as attributes; arguments as for `json`."""
@@ -150,19 +159,23 @@ class Reading:
         """
         return self._one("rows", key, clauses)
 
-    def one_json(self, key: Any, *clauses: Clause) -> bytes:
-        """Return that row as a JSON object; else as `one`."""
-        return dumps(self._one("json", key, clauses))
+    def one_json(self, key: Any, *clauses: Clause, moments: Moments = "http") -> bytes:
+        """Return that row as a JSON object; else as `one`. moments: as for `json`."""
+        return dumps(self._one(FLAVOURS[moments], key, clauses))
 
     def response(
-        self, *clauses: Clause, limit: int | None = LIMIT, offset: int = 0
+        self,
+        *clauses: Clause,
+        limit: int | None = LIMIT,
+        offset: int = 0,
+        moments: Moments = "http",
     ) -> flask.Response:
         """Return an answer with what `json` gives as its body."""
-        return _respond(self.json(*clauses, limit=limit, offset=offset))
+        return _respond(self.json(*clauses, limit=limit, offset=offset, moments=moments))
 
-    def one_response(self, key: Any, *clauses: Clause) -> flask.Response:
+    def one_response(self, key: Any, *clauses: Clause, moments: Moments = "http") -> flask.Response:
         """Return an answer with what `one_json` gives as its body."""
-        return _respond(self.one_json(key, *clauses))
+        return _respond(self.one_json(key, *clauses, moments=moments))
 
     def page(
         self,
@@ -341,16 +354,16 @@ class Fetched:
         """Return objects, as `Reading.rows` does."""
         return self._objects("rows")
 
-    def json(self) -> bytes:
+    def json(self, *, moments: Moments = "http") -> bytes:
         """Return a JSON array, as `Reading.json` does."""
-        return dumps(self._objects("json"))
+        return dumps(self.plain(moments=moments))
 
-    def plain(self) -> list[Any]:
+    def plain(self, *, moments: Moments = "http") -> list[Any]:
         """Return the objects that `json` writes, to be part of a larger answer.
 
         They go through `encoders.dumps`.
         """
-        return self._objects("json")
+        return self._objects(FLAVOURS[moments])
 
     def _objects(self, flavour: Flavour) -> list[Any]:
         found: list[Any] = self._plan.objects(flavour, self._rows, *self._how)

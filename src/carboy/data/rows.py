@@ -17,15 +17,16 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from carboy.data.encoders import Inline
+from carboy.data.moments import Inline
 from carboy.data.selections import Many, Node
 
 if TYPE_CHECKING:
-    from carboy.data.encoders import Conversion
+    from carboy.data.moments import Conversion
 
 __all__ = ["Flavour", "Layout", "Row", "builder"]
 
-Flavour = Literal["rows", "json"]
+Flavour = Literal["rows", "json", "iso"]
+"""What rows become: objects for pages, or what JSON is written of, moments as ISO 8601 or not."""
 
 Builder = Callable[..., Any]
 
@@ -127,7 +128,7 @@ class _Writer:
         if member.single:
             return f"({found} or (None,))[0]"
         # JSON may share one empty list; a page could append to it.
-        return f"({found} or {'()' if self.flavour == 'json' else '[]'})"
+        return f"({found} or {'[]' if self.flavour == 'rows' else '()'})"
 
     def _converted(self, position: int) -> str:
         how, value = self.conversions[position], f"c{position}"
@@ -163,7 +164,7 @@ def _class_of(node: Node, flavour: Flavour) -> type:
     made = _classes.setdefault(node, {})
     if flavour not in made:
         name, fields = node.model.__name__, list(node.members)
-        if flavour == "json":
+        if flavour != "rows":
             made[flavour] = msgspec.defstruct(name, fields, gc=False)  # PERF: a tree, no cycles
         else:
             module = node.model.__module__
