@@ -51,7 +51,11 @@ class Resources(Battery):
                 hint='Give one another name: app.resource(Book, name="old_books").',
             )
         self.declared[made.name] = made
-        importlib.import_module("carboy.resource.routes").add(self._ref(), made)
+        app = self._ref()
+        importlib.import_module("carboy.resource.routes").add(app, made)
+        admin = app.batteries.get("admin")
+        if made.admin and admin is not None:
+            admin.take(made)
         return made
 
     def seal(self, app: Any) -> None:

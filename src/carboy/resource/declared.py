@@ -28,6 +28,7 @@ class Resource:
     of one row. fields: of the forms, in order. filters, sorts: names a list may be narrowed
     and sorted by. order: of the list, as in "-published". size: rows of a page.
     pages, api, admin: whether there are any. icon: of the look, for the navigation.
+    prefix: before its path, "/admin".
     """
 
     model: ClassVar[Any] = None
@@ -45,6 +46,7 @@ class Resource:
     api: bool = True
     admin: bool = True
     icon: str = ""
+    prefix: str = ""
     plan: Plan  # set when the application is sealed
 
     def __init__(self, **options: Any) -> None:
@@ -62,7 +64,8 @@ class Resource:
     @property
     def path(self) -> str:
         """The address of its list: "/order-lines"."""
-        return "/" + self.name.replace("_", "-")
+        name = self.name.removeprefix(f"{self.prefix[1:]}_") if self.prefix else self.name
+        return f"{self.prefix}/{name.replace('_', '-')}"
 
     def clauses(self) -> Sequence[Clause]:
         """Return conditions that hold for every list and row; asked once per request."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from carboy.resource.declared import Resource
     from carboy.resource.plan import Plan
 
-__all__ = ["Pages", "blueprint"]
+__all__ = ["Pages", "blueprint", "routes", "say"]
 
 FOLDER = Path(__file__).parent / "templates"
 MOST = 1_000  # rows of one bulk action
@@ -43,8 +43,13 @@ MOST = 1_000  # rows of one bulk action
 def blueprint(resource: Resource) -> Blueprint:
     """Return the blueprint "books" with the views of /books."""
     made = Blueprint(resource.name, __name__, template_folder=str(FOLDER))
-    pages, path = Pages(resource), resource.path
-    both = ("GET", "POST")
+    routes(made, Pages(resource), _open)
+    return made
+
+
+def routes(made: Blueprint, pages: Pages, door: Callable[..., Any]) -> None:
+    """Register the views of *pages*, each behind *door*."""
+    path, both = pages.resource.path, ("GET", "POST")
     for rule, view, methods in (
         (path, pages.list, ("GET",)),
         (f"{path}.csv", pages.csv, ("GET",)),
@@ -56,8 +61,7 @@ def blueprint(resource: Resource) -> Blueprint:
         (f"{path}/<key>/edit", pages.edit, both),
         (f"{path}/<key>/delete", pages.delete, both),
     ):
-        made.add_url_rule(rule, view.__name__, _open(view), methods=methods)
-    return made
+        made.add_url_rule(rule, view.__name__, door(view), methods=methods)
 
 
 def _open(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,7 +115,7 @@ class Pages:
                 row = writing.create(plan, _sent(form))
             except RequestFault as error:
                 return self._again("form", error, form, row=None)
-            flash(_say("%(title)s was added.", title=plan.title_of(row)), "good")
+            flash(say("%(title)s was added.", title=plan.title_of(row)), "good")
             return redirect(home_of(plan, row), 303)
         return self._render("form", form=form, row=None), form.status
 
@@ -129,7 +133,7 @@ class Pages:
                 writing.update(plan, row, _sent(form))
             except RequestFault as error:
                 return self._again("form", error, form, row=row)
-            flash(_say("%(title)s was saved.", title=plan.title_of(row)), "good")
+            flash(say("%(title)s was saved.", title=plan.title_of(row)), "good")
             return redirect(home_of(plan, row), 303)
         return self._render("form", form=form, row=row), form.status
 
@@ -148,7 +152,7 @@ class Pages:
                     raise
                 page = self._render("delete", row=writing.find(plan, key), going=(), problem=error)
                 return page, error.status
-            flash(_say("%(title)s was deleted.", title=title), "good")
+            flash(say("%(title)s was deleted.", title=title), "good")
             return redirect(url_for(f"{plan.name}.list"), 303)
         return self._render("delete", row=row, going=going(plan, row), problem=None)
 
@@ -157,14 +161,14 @@ class Pages:
         plan = self.plan
         keys = list(dict.fromkeys(request.form.getlist("key")))
         if not keys or len(keys) > MOST:
-            flash(_say("Choose up to %(most)s rows first.", most=MOST), "warn")
+            flash(say("Choose up to %(most)s rows first.", most=MOST), "warn")
             return redirect(url_for(f"{plan.name}.list"), 303)
         rows = [writing.find(plan, key, "delete") for key in keys]
         if request.form.get("confirmed") != "yes":
             return self._render("bulk", rows=rows, keys=keys)
         titles = len(rows)
         writing.delete_all(plan, rows)
-        flash(_say("%(count)s rows were deleted.", count=titles), "good")
+        flash(say("%(count)s rows were deleted.", count=titles), "good")
         return redirect(url_for(f"{plan.name}.list"), 303)
 
     def options(self, field: str) -> Any:
@@ -206,7 +210,7 @@ def _sent(form: BoundForm) -> dict[str, Any]:
     return dict(form.data)
 
 
-def _say(text: str, **values: Any) -> str:
+def say(text: str, **values: Any) -> str:
     """Return *text* in the language of the request."""
     say = current_app.jinja_env.globals.get("_")
     return str(say(text, **values)) if callable(say) else text % values
