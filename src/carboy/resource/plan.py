@@ -156,7 +156,7 @@ def make(resource: Resource, known: Mapping[Any, Resource]) -> Plan:
     Raises SetupError for names that are no fields, or may not be used so.
     """
     model = resource.model
-    all_fields: Mapping[str, Field] = model.facts().fields
+    all_fields = _as_declared(model)
     shown = {name: one for name, one in all_fields.items() if one.api != "hidden"}
     _check(resource, shown)
     masked = _masked(model)
@@ -214,6 +214,26 @@ def title_of(model: Any) -> str:
     return next((name for name, one in fields.items() if one.key), "id")
 
 
+def _as_declared(model: Any) -> Mapping[str, Field]:
+    """Return the fields in the order of the class, where a relation stands for its column."""
+    fields: Mapping[str, Field] = model.facts().fields
+    written = [
+        name
+        for base in reversed(model.__mro__)
+        if hasattr(base, "__mapper__")
+        for name in vars(base).get("__annotations__", {})
+    ]
+    place = {name: at for at, name in enumerate(written)}
+
+    def at(pair: tuple[str, Field]) -> int:
+        name, one = pair
+        if one.key and one.automatic:
+            return -1
+        return place.get(one.relation or name, len(place))
+
+    return dict(sorted(fields.items(), key=at))
+
+
 def _check(resource: Resource, shown: Mapping[str, Field]) -> None:
     """Raise SetupError for a name that is no field."""
     for option in ("columns", "details", "fields"):
@@ -254,7 +274,12 @@ def _is_version(model: Any, field: Field) -> bool:
 
 def _writable(field: Field) -> bool:
     """Whether a client may send it; SECURITY: who owns a row is never theirs to say."""
-    if field.write == "never" or (field.key and field.automatic) or field.kind == "bytes":
+    if (
+        field.api == "hidden"
+        or field.write == "never"
+        or (field.key and field.automatic)
+        or field.kind == "bytes"
+    ):
         return False
     return not isinstance(field.default, str) or field.kind != "reference"
 

@@ -8,9 +8,8 @@ The policy decides who sees what, so the routes themselves are open.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from carboy.resource import html, rest
 
 if TYPE_CHECKING:
     from carboy.resource.declared import Resource
@@ -21,6 +20,6 @@ __all__ = ["add"]
 def add(app: Any, resource: Resource) -> None:
     """Register the pages and the API of *resource*."""
     if resource.pages:
-        app.register_blueprint(html.blueprint(resource))
+        app.register_blueprint(import_module("carboy.resource.html").blueprint(resource))
     if resource.api:
-        app.register_blueprint(rest.blueprint(resource))
+        app.register_blueprint(import_module("carboy.resource.rest").blueprint(resource))
