@@ -1,0 +1,149 @@
+"""An application with an API over `library.py`, on a database of its own."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from carboy.base.battery import DEFAULT
+from carboy.base.scope import Scope, unscoped
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # library.py is imported by name
+
+STAFF = Scope(user=1, roles=frozenset({"staff"}))
+ADA = Scope(user=2)
+BOB = Scope(user=3)
+
+servers = [pytest.mark.server, pytest.mark.slow]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that makes the application; url: of another database."""
+    made = []
+
+    def make(url="", **config):
+        import library as lib
+
+        from carboy.data.db import db
+        from carboy.engine.app import Carboy
+        from carboy.resource.battery import Resources
+        from carboy.resource.once import Once
+
+        app = Carboy(
+            "library", batteries=(*(name for name in DEFAULT if name != "resources"), Resources()),
+            root_path=str(tmp_path), instance_path=str(tmp_path),
+        )  # fmt: skip
+        app.config.update(
+            DATABASE_URL=url or f"sqlite:///{tmp_path}/library.db", SECRET_KEY="only for tests",
+            DATABASE_REPEATS=0, **config,
+        )  # fmt: skip
+        for model in (lib.Writer, lib.Volume, lib.Opinion):
+            app.resource(model, pages=False)
+        with app.app_context(), unscoped("tables"):
+            db.create_all(metadata=lib.Base.metadata)
+            Once.__table__.create(db.engine, checkfirst=True)
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        with app.app_context(), unscoped("tables"):
+            if db_of(app).engine.dialect.name != "sqlite":
+                import library as lib
+
+                from carboy.resource.once import Once
+
+                lib.Base.metadata.drop_all(db_of(app).engine)
+                Once.__table__.drop(db_of(app).engine)
+        for battery in app.batteries.values():
+            battery.close()
+
+
+def db_of(app):
+    """Return `db`; imported late, as tests of other kinds run without SQLAlchemy."""
+    from carboy.data.db import db
+
+    return db
+
+
+@pytest.fixture
+def app(make):
+    """The application."""
+    return make()
+
+
+@pytest.fixture
+def rows(app):
+    """Two writers, one of them secret, and three volumes; return their ids by name."""
+    return fill(app)
+
+
+def fill(app):
+    """Fill the database of *app*."""
+    import library as lib
+
+    from carboy.data.db import db
+
+    with app.app_context(), unscoped("rows"):
+        jane, ghost = lib.Writer(name="Jane", born=1775), lib.Writer(name="Ghost", secret=True)
+        db.session.add_all([jane, ghost])
+        db.session.flush()
+        found = {"jane": jane.id, "ghost": ghost.id}
+        for title, price in (("Emma", 900), ("Persuasion", 800), ("Sanditon", 700)):
+            one = lib.Volume(title=title, price_cents=price, writer_id=jane.id)
+            db.session.add(one)
+            db.session.flush()
+            found[title.lower()] = one.id
+        mine = lib.Opinion(volume_id=found["emma"], person=2, stars=5, text="Good", public=False)
+        db.session.add(mine)
+        db.session.flush()
+        found["opinion"] = mine.id
+        db.session.commit()
+    return found
+
+
+class Asker:
+    """A client that somebody asks through."""
+
+    def __init__(self, app, who=None):
+        self.app, self.who = app, who
+
+    def __call__(self, method, path, json=None, **more):
+        from carboy.engine.asking import ENVIRON
+
+        over = {ENVIRON: self.who} if self.who else {}
+        if json is not None:
+            more["json"] = json
+        return self.app.test_client().open(path, method=method, environ_overrides=over, **more)
+
+
+@pytest.fixture
+def ask(app):
+    """A visitor's client."""
+    return Asker(app)
+
+
+@pytest.fixture
+def staff(app):
+    """A client of the staff."""
+    return Asker(app, STAFF)
+
+
+@pytest.fixture
+def ada(app):
+    """A client of person 2, who has an opinion nobody else sees."""
+    return Asker(app, ADA)
+
+
+@pytest.fixture
+def bob(app):
+    """A client of person 3."""
+    return Asker(app, BOB)
+
+
+@pytest.fixture(params=["sqlite", *(pytest.param(n, marks=servers) for n in ("pg", "mariadb"))])
+def everywhere(request, make):
+    """An application on each kind of database."""
+    url = "" if request.param == "sqlite" else request.getfixturevalue(request.param)
+    return make(url)
