@@ -28,6 +28,7 @@ __all__ = ["App", "carboy", "main", "pass_app"]
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "new": ("carboy.cli.new:new", "Start a project: application, templates, tests, settings."),
+    "eject": ("carboy.cli.eject:eject", "Write a resource's pages as plain views, to own them."),
     "dev": ("carboy.cli.dev:dev", "Serve while you work: reload, debug page, this machine only."),
     "run": ("carboy.cli.run:run", "Serve in production: checks first, drains on TERM."),
     "routes": ("carboy.cli.routes:routes", "List routes, their views, and the stages around them."),
@@ -41,7 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 """Name to (where the command is, its line in --help): nothing imported to list them."""
 
 PANELS = {
-    "Work": ("new", "dev", "db", "shell", "secret"),
+    "Work": ("new", "eject", "dev", "db", "shell", "secret"),
     "Look": ("routes", "check", "config", "policy"),
     "Serve": ("run",),
 }

@@ -24,15 +24,15 @@ from carboy.base.scope import current
 from carboy.engine.app import Blueprint
 from carboy.resource import export, writing
 from carboy.resource.choices import choices_of
-from carboy.resource.forms import answered, form_of, home_of, values_of
+from carboy.resource.forms import answered, bound, form_of, home_of, values_of
 from carboy.resource.listing import listing
 from carboy.resource.may import may, refuse, settable
 from carboy.resource.page import detailed, going
-from carboy.web.form.bound import BoundForm
 
 if TYPE_CHECKING:
     from carboy.resource.declared import Resource
     from carboy.resource.plan import Plan
+    from carboy.web.form.bound import BoundForm
 
 __all__ = ["Pages", "blueprint", "routes", "say"]
 
@@ -109,7 +109,7 @@ class Pages:
             return self._refuse("create")
         names = settable(plan.model, plan.create)
         spec = form_of(plan, "create", names)
-        form = _bound(spec, {name: text for name, text in request.args.items() if name in names})
+        form = bound(spec, {name: text for name, text in request.args.items() if name in names})
         if form.valid:
             try:
                 row = writing.create(plan, _sent(form))
@@ -126,7 +126,7 @@ class Pages:
         if not may(row, "update"):
             return self._refuse("update")
         names = settable(plan.model, plan.update)
-        form = _bound(form_of(plan, "replace", names), values_of(row, names))
+        form = bound(form_of(plan, "replace", names), values_of(row, names))
         if form.valid:
             try:
                 writing.check_version(plan, row, request.form.get("row_version"))
@@ -198,12 +198,6 @@ class Pages:
             back = request.full_path.rstrip("?") if request.method == "GET" else self.resource.path
             return redirect(url_for("accounts.sign_in", next=back), 303)
         raise refuse(self.plan, action)
-
-
-def _bound(spec: Any, values: dict[str, Any]) -> BoundForm:
-    if request.method == "POST":
-        return BoundForm(spec, values, posted=request.form, files=request.files)
-    return BoundForm(spec, values)
 
 
 def _sent(form: BoundForm) -> dict[str, Any]:
