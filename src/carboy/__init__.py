@@ -101,6 +101,7 @@ if TYPE_CHECKING:
         where as where,
     )
     from carboy.web.csp import csp as csp, csp_nonce as csp_nonce
+    from carboy.web.csrf.battery import csrf_always as csrf_always, csrf_exempt as csrf_exempt
 
 _OURS = {
     "Battery": "carboy.base.battery",
@@ -135,6 +136,8 @@ _OURS = {
     "check": "carboy.data.constraints",
     "csp": "carboy.web.csp",
     "csp_nonce": "carboy.web.csp",
+    "csrf_always": "carboy.web.csrf.battery",
+    "csrf_exempt": "carboy.web.csrf.battery",
     "db": "carboy.data.db",
     "everyone": "carboy.policy.rules",
     "field": "carboy.data.fields",
@@ -199,6 +202,8 @@ __all__ = [
     "copy_current_request_context",
     "csp",
     "csp_nonce",
+    "csrf_always",
+    "csrf_exempt",
     "current_app",
     "db",
     "everyone",

@@ -110,6 +110,7 @@ class Carboy(Flask):
             )
         self._sealing = threading.RLock()
         self.who_asks: Callable[[], Any] | None = None
+        self.test_environ: dict[str, Any] = {}  # what test clients send unless told otherwise
         self._touch = _toucher(weakref.ref(self))
         self.defaults = defaults
         self.stages: list[Stage] = []
@@ -300,6 +301,13 @@ class Carboy(Flask):
         """
         with self.app_context(), scope(scope_of(who) if who is not None else None, **more) as found:
             yield found
+
+    def test_client(self, use_cookies: bool = True, **kwargs: Any) -> Any:
+        """Return Flask's test client; it sends `test_environ`, as a browser would."""
+        client: Any = super().test_client(use_cookies, **kwargs)
+        for name, value in self.test_environ.items():
+            client.environ_base.setdefault(name, value)
+        return client
 
     def _declare(
         self,

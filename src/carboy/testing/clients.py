@@ -32,6 +32,11 @@ class Client(FlaskClient):
     the test wants to look into the request's contexts.
     """
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        # What the batteries of a Carboy want of a test client: that it is a browser (csrf).
+        self.environ_base.update(getattr(self.application, "test_environ", {}))
+
     def open(self, *args: Any, **more: Any) -> TestResponse:
         """Send a request; see Flask."""
         if self.preserve_context:

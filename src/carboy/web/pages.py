@@ -23,7 +23,7 @@ from werkzeug.exceptions import BadRequest
 
 from carboy.web import csp, dev
 from carboy.web.negotiate import wants_page
-from carboy.web.stories import Story, problem, tell
+from carboy.web.stories import Story, for_people, problem, tell
 from carboy.web.unsendable import client_fault
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _http(fault: RequestFault) -> Any:
 def _public_page(app: Any, story: Story, environ: dict[str, Any]) -> str:
     """Return the page of the application, or ours when it has none or it breaks."""
     values = {
-        "story": story,
+        "story": for_people(story),
         "again": story.status in AGAIN and environ.get("REQUEST_METHOD") in ("GET", "HEAD"),
         "home": environ.get("SCRIPT_NAME", "") + "/",
         "nonce": csp.nonce_of(environ),

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import ClientDisconnected
 
 from carboy.base.errors import RequestFault, ServiceDown
-from carboy.web.texts import phrase, text_of
+from carboy.web.texts import own_text, phrase, text_of
 
 if TYPE_CHECKING:
     from carboy.web.bodies import Environ
 
-__all__ = ["Story", "problem", "tell"]
+__all__ = ["Story", "for_people", "problem", "tell"]
 
 RETRY_AFTER_S = {429: 60, 503: 5}  # when nobody said; 5 is ServiceDown's own default
 KNOWN = {
@@ -84,6 +84,14 @@ def tell(error: Any, environ: Environ) -> Story:
         request_id=str(environ.get("carboy.id", "")),
         path=_path(environ),
     )
+
+
+def for_people(story: Story) -> Story:
+    """Return *story* as a page tells it: some faults speak to developers only."""
+    text = own_text(story.code)
+    if text is None:
+        return story
+    return replace(story, title=text.title, body=text.body, detail="", hint="")
 
 
 def problem(story: Story) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import NamedTuple
 
-__all__ = ["Text", "phrase", "text_of"]
+__all__ = ["Text", "own_text", "phrase", "text_of"]
 
 
 class Text(NamedTuple):
@@ -73,10 +73,28 @@ TEXTS: dict[int, Text] = {
     504: Text("Something took too long on our side", "Try again in a minute."),
 }
 
+OWN: dict[str, Text] = {
+    "web.csrf.cross_site": Text(
+        "This came from another site",
+        "Nothing was changed. If it was you, open this site itself and send it from there.",
+    ),
+    "web.csrf": Text(
+        "This form has gone stale",
+        "Nothing was changed. Go back, load the page again and send it once more. If that does"
+        " not help, allow cookies for this site.",
+    ),
+}
+"""Faults whose own words are for developers: code, or how it begins, to what people read."""
+
 
 def text_of(status: int) -> Text:
     """Return the text for *status*; any other of its class speaks like 400 or 500."""
     return TEXTS.get(status) or TEXTS[500 if status >= 500 else 400]
+
+
+def own_text(code: str) -> Text | None:
+    """Return the text that people read instead of the words of a fault with *code*."""
+    return OWN.get(code) or OWN.get(code.rpartition(".")[0])
 
 
 def phrase(status: int) -> str:

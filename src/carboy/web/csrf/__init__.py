@@ -1,0 +1,1 @@
+"""Forged requests: a form on another site that is sent with our visitor's cookies."""
