@@ -82,9 +82,11 @@ class CookieSessions(SecureCookieSessionInterface):
 def opens_lazily(interface: Any) -> bool:
     """Return whether opening the session may wait until somebody asks for it.
 
-    True for the two stock interfaces only: what others do when they open is theirs.
+    True for the two stock interfaces, and for one whose class says `lazy = True`: what
+    others do when they open is theirs.
     """
-    return type(interface) in (CookieSessions, SecureCookieSessionInterface)
+    stock = type(interface) in (CookieSessions, SecureCookieSessionInterface)
+    return stock or vars(type(interface)).get("lazy") is True
 
 
 def _vary_by_cookie(response: Any) -> None:
