@@ -35,10 +35,14 @@ def data_section(data: Record, where: str) -> list[str]:
 _HOW = (
     "A policy-filtered list of 20 rows of 10,000, and one row by key, six fields, under a view. "
     'The *data part* is the request less the same view answering with finished bytes; "call" is '
-    "the call alone, inside of one request. Every answer is checked to be the same as the raw "
-    "driver's before timing. The raw driver keeps one connection, has its SQL written by hand "
-    "and runs under a bare WSGI callable."
+    "the call alone, inside of one request, in a tight loop. Every answer is checked to be the "
+    "same as the raw driver's before timing. The raw driver keeps one connection, and has its SQL "
+    'written by hand. It runs twice: "in the same view" is in a Carboy view with the same '
+    'batteries, and less that view with finished bytes; "in bare WSGI" is under a callable that '
+    "does nothing else, whose code stays in the processor's caches: no view has that."
 )
+
+RAWS = {"carboy_raw": "in the same view", "raw": "in bare WSGI"}
 
 
 def _targets(found: Record) -> Iterator[tuple[str, Ratio, float]]:
@@ -46,8 +50,10 @@ def _targets(found: Record) -> Iterator[tuple[str, Ratio, float]]:
     for workload, name, most in (("list", "20 rows", 1.5), ("one", "one row", 2.0)):
         got = ratio(calls[f"{workload} carboy"], calls[f"{workload} raw"])
         yield f"{name}, call <= {most} x raw driver", got, most
-        got = ratio(_part(views["carboy_read"], workload), _part(views["raw"], workload))
-        yield f"{name}, data part of a view <= {most} x raw driver", got, most
+        for program, where in RAWS.items():
+            if program in views:  # records of before have the one in bare WSGI alone
+                got = ratio(_part(views["carboy_read"], workload), _part(views[program], workload))
+                yield f"{name}, data part of a view <= {most} x raw driver {where}", got, most
     policy = found["policy"]
     for kind in ("simple", "complex"):
         for name, title in (("list", "20 rows"), ("one", "one row")):

@@ -14,6 +14,7 @@ __all__ = ["ORDER", "load", "moment"]
 
 ORDER = (
     "raw",
+    "carboy_raw",
     "carboy_read",
     "carboy_orm",
     "sqlalchemy_orm",

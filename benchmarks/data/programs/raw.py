@@ -11,7 +11,7 @@ import psycopg
 
 from benchmarks.data.programs import bare
 
-TITLE = "raw driver + msgspec"
+TITLE = "raw driver + msgspec, bare WSGI"
 KIND = "wsgi"
 DISTRIBUTIONS = ("msgspec", "psycopg")
 
