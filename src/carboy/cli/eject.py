@@ -54,7 +54,8 @@ def eject(app: App, model: str) -> None:
         click.echo(f"wrote {_short(path, flask_app)}")
     name = plan.name
     click.echo(
-        f"\nNow let the application use them. Where it says app.resource({plan.model.__name__}):\n\n"
+        "\nNow let the application use them. Where it says"
+        f" app.resource({plan.model.__name__}):\n\n"
         f"  app.resource({plan.model.__name__}, pages=False)\n\n"
         f"and at its end, so that the models are there:\n\n"
         f"  from views_{name} import {name}\n  app.register_blueprint({name})"

@@ -28,7 +28,7 @@ class Resource:
     of one row. fields: of the forms, in order. filters, sorts: names a list may be narrowed
     and sorted by. order: of the list, as in "-published". size: rows of a page.
     pages, api, admin: whether there are any. icon: of the look, for the navigation.
-    prefix: before its path, "/admin".
+    nav: whether the navigation has a line for it. prefix: before its path, "/admin".
     """
 
     model: ClassVar[Any] = None
@@ -46,6 +46,7 @@ class Resource:
     api: bool = True
     admin: bool = True
     icon: str = ""
+    nav: bool = True
     prefix: str = ""
     plan: Plan  # set when the application is sealed
 

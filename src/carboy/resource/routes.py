@@ -11,10 +11,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from carboy.data.naming import label_of, table_name
+from carboy.resource.may import may
+
 if TYPE_CHECKING:
     from carboy.resource.declared import Resource
 
-__all__ = ["add"]
+__all__ = ["add", "line"]
 
 
 def add(app: Any, resource: Resource) -> None:
@@ -23,3 +26,15 @@ def add(app: Any, resource: Resource) -> None:
         app.register_blueprint(import_module("carboy.resource.html").blueprint(resource))
     if resource.api:
         app.register_blueprint(import_module("carboy.resource.rest").blueprint(resource))
+
+
+def line(app: Any, resource: Resource, shell: str, group: str = "") -> None:
+    """Add *resource* to the navigation, where there is one, for who may see some of it."""
+    if "look" in app.batteries and resource.nav:
+        model = resource.model
+        label = resource.label or model.__name__
+        app.nav(
+            label_of(table_name(label.title().replace(" ", ""))), f"{resource.name}.list",
+            icon=resource.icon or "list", group=group, shell=shell,
+            visible=lambda: may(model, "read"),
+        )  # fmt: skip

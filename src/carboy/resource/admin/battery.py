@@ -52,6 +52,7 @@ class Admin(Battery):
         twin = views.twin(resource)
         self.twins[twin.name] = twin
         app.register_blueprint(views.blueprint(twin))
+        importlib.import_module("carboy.resource.routes").line(app, twin, "workshop", "Data")
 
     def seal(self, app: Any) -> None:
         """Make the plans of the twins: their links stay in the admin."""

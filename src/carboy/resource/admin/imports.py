@@ -186,7 +186,7 @@ def _take_row(plan: Plan, model: Any, found: Read, cells: list[str], line: int) 
 def _referred(plan: Plan, name: str, text: str) -> tuple[Any, str]:
     """Return the key that a cell means, by key or by title, or what is wrong with it."""
     fields = plan.model.facts().fields
-    target = plan.model.__mapper__.relationships[fields[name].relation].mapper.class_
+    target: Any = plan.model.__mapper__.relationships[fields[name].relation].mapper.class_
     choices = choices_of(target)
     if text.isascii() and text.isdecimal() and choices.label(int(text)) is not None:
         return int(text), ""

@@ -65,7 +65,7 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)
     def call(**arguments: Any) -> Any:
         who = current()
-        if who.roles.isdisjoint(current_app.config["ADMIN_ROLES"]):
+        if not _is_let_in():
             if who.user is None and "accounts.sign_in" in current_app.view_functions:
                 return redirect(url_for("accounts.sign_in", next=request.path), 303)
             raise NotPermitted("This is for people who run the place.", code="admin.role")
@@ -110,6 +110,14 @@ def begin(app: Any, admin: Admin) -> None:
     for rule, view in (("/admin", home), ("/admin/search", search), ("/admin/history", changes)):
         made.add_url_rule(rule, view.__name__, guarded(view))
     app.register_blueprint(made)
+    if "look" in app.batteries:
+        app.nav("Dashboard", "admin.home", icon="home", shell="workshop")  # noqa: S604  # of pages
+        app.nav("History", "admin.changes", icon="clock", shell="workshop")  # noqa: S604  # of pages
+        app.nav("Admin", "admin.home", icon="key", visible=_is_let_in)
+
+
+def _is_let_in() -> bool:
+    return not current().roles.isdisjoint(current_app.config["ADMIN_ROLES"])
 
 
 def _seen(entries: list[Any]) -> list[tuple[Any, str]]:
