@@ -24,9 +24,11 @@ from carboy.data.relations import belongs_to
 from carboy.policy.policies import Field, Policy
 from carboy.policy.rules import everyone, nobody, owner, role
 
-__all__ = ["HASHED", "User", "UserLink", "UserSession"]
+__all__ = ["HASHED", "User", "UserLink", "UserSession", "name_flaw", "role_names"]
 
 HASHED = 64  # characters of a SHA-256 in hexadecimal
+NAME = 80  # characters of a name as it is shown
+JOINERS = str.maketrans("", "", "\u200c\u200d")  # invisible, and needed to write Persian
 ROLE = 40  # characters of the longest role's name
 ROLES = 50  # roles of one person
 
@@ -45,7 +47,7 @@ class User(Model):
         label="E-mail address", max_length=LONGEST, unique=True, widget="email",
         pattern=r"[^@\s]+@[^@\s]+", message="E-mail address must look like ada@example.org.",
     )  # fmt: skip
-    name: Mapped[str] = field(max_length=80, search=False)
+    name: Mapped[str] = field(max_length=NAME)
     password_hash: Mapped[str | None] = field(max_length=500, api="hidden", write="never")
     roles: Mapped[list[str]] = field(default=list)
     active: Mapped[bool] = field(default=True)
@@ -70,6 +72,13 @@ class User(Model):
     @validates("email")
     def _one_spelling(self, key: str, value: Any) -> Any:
         return plain(value) if isinstance(value, str) else value
+
+    @validates("name")
+    def _sayable(self, key: str, value: Any) -> Any:
+        if isinstance(value, str) and (said := name_flaw(value)):
+            errors = [{"loc": ["name"], "msg": said, "type": "name"}]
+            raise RequestFault(422, "accounts.name", said, errors=errors)
+        return value
 
     @validates("roles")
     def _names_only(self, key: str, value: Any) -> Any:
@@ -112,6 +121,25 @@ class UserLink(Model):
     expires_at: Mapped[datetime] = field(index=True)
 
     policy = Policy()
+
+
+def name_flaw(name: str) -> str:
+    """Return why *name* cannot be shown beside what somebody writes; "" if it can.
+
+    Characters that cannot be seen, or turn the direction of the text, are refused: with
+    them one person looks like another.
+
+    >>> name_flaw("Ada"), name_flaw("Ada\\u202e")
+    ('', 'A name has no invisible characters in it.')
+    """
+    if not name.strip():
+        return "A name is needed."
+    if len(name) > NAME:
+        return f"A name has at most {NAME} characters."
+    return "" if name.translate(JOINERS).isprintable() else _INVISIBLE
+
+
+_INVISIBLE = "A name has no invisible characters in it."
 
 
 def role_names(names: Any) -> list[str]:

@@ -44,6 +44,10 @@ class Throttle:
         self._hit(PAIR, email, _network(address))
         self._hit(ACCOUNT, email)
 
+    def admit_any(self, address: str) -> None:
+        """Count a try that names no account, such as a link."""
+        self._hit(ADDRESS, _network(address))
+
     def admit_new(self, address: str) -> None:
         """Count a try to make an account."""
         self._hit(SIGN_UPS, _network(address))

@@ -36,13 +36,17 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "config": ("carboy.cli.config:config", "Show every option, its value and where it came from."),
     "policy": ("carboy.cli.policy:policy", "Say who may do what with each model, and why."),
     "db": ("carboy.cli.db:db", "Keep databases in step with the models: migrations, seeds."),
+    "users": (
+        "carboy.cli.users:users",
+        "Add people, give them roles, and print one-use sign-in links.",
+    ),
     "shell": ("carboy.cli.shell:shell", "Open Python with the application at hand."),
     "secret": ("carboy.cli.secret:secret", "Print a new strong key for SECRET_KEY."),
 }
 """Name to (where the command is, its line in --help): nothing imported to list them."""
 
 PANELS = {
-    "Work": ("new", "eject", "dev", "db", "shell", "secret"),
+    "Work": ("new", "eject", "dev", "db", "users", "shell", "secret"),
     "Look": ("routes", "check", "config", "policy"),
     "Serve": ("run",),
 }
