@@ -29,12 +29,25 @@ def find(plan: Plan, text: str, action: str = "read") -> Any:
 
     Raises RequestFault 404 for what is not there or hidden, 403 for what may only be read.
     """
-    row = db.session.get(plan.model, plan.read_key(text))
-    if row is None:
+    key = plan.read_key(text)
+    row = db.session.get(plan.model, key)
+    if row is None or not _belongs(plan, key):
         raise absent(plan)
     if action != "read" and not may(row, action):
         raise refuse(plan, action)
     return row
+
+
+def _belongs(plan: Plan, key: Any) -> bool:
+    """Return whether the row with *key* is one of this resource, by its own conditions."""
+    clauses = plan.resource.clauses()
+    if not clauses:
+        return True
+    try:
+        plan.detail.one(key, *clauses)
+    except RequestFault:
+        return False
+    return True
 
 
 def create(plan: Plan, values: Mapping[str, Any]) -> Any:
