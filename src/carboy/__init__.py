@@ -50,6 +50,8 @@ if TYPE_CHECKING:
         url_for as url_for,
     )
 
+    from carboy.auth.access import require as require
+    from carboy.base.access import public as public
     from carboy.base.battery import Battery as Battery
     from carboy.base.checks import Finding as Finding
     from carboy.base.errors import (
@@ -146,7 +148,9 @@ _OURS = {
     "many_to_many": "carboy.data.relations",
     "nobody": "carboy.policy.rules",
     "owner": "carboy.policy.rules",
+    "public": "carboy.base.access",
     "related": "carboy.policy.rules",
+    "require": "carboy.auth.access",
     "role": "carboy.policy.rules",
     "scope": "carboy.base.scope",
     "search": "carboy.data.search",
@@ -224,6 +228,7 @@ __all__ = [
     "message_flashed",
     "nobody",
     "owner",
+    "public",
     "redirect",
     "related",
     "render_template",
@@ -232,6 +237,7 @@ __all__ = [
     "request_finished",
     "request_started",
     "request_tearing_down",
+    "require",
     "role",
     "scope",
     "search",

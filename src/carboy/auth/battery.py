@@ -7,25 +7,34 @@ Nothing of it exists before. What closes the routes is `Access`, below.
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
 import importlib
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask.sessions import SecureCookieSessionInterface
+from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
+from werkzeug.routing import RequestRedirect
 
-from carboy.auth import people
+from carboy.auth import access, people
+from carboy.base import scope
+from carboy.base.access import PUBLIC, marked
 from carboy.base.battery import Battery
-from carboy.base.checks import WARNING, Finding
-from carboy.base.options import Bytes, Choice, Count, Flag, Option, Seconds
+from carboy.base.checks import ERROR, WARNING, Finding
+from carboy.base.errors import SetupError
+from carboy.base.options import Bytes, Choice, Count, Flag, Option, Seconds, Text
+from carboy.engine.mistakes import place
 from carboy.engine.sessions import CookieSessions
 
 if TYPE_CHECKING:
     from carboy.auth.passwords import Passwords
     from carboy.auth.throttle import Throttle
 
-__all__ = ["Accounts"]
+__all__ = ["Access", "Accounts"]
 
 MIB = 1_024 * 1_024
 LEAST_MEMORY = {1: 46, 2: 19, 3: 12, 4: 9}  # MiB by iterations. OWASP Password Storage
@@ -166,3 +175,147 @@ def _with_me(base: type[Any]) -> type[Any]:
 
 
 # Access: which routes are open to whom. It stands from here to the end of the file.
+
+
+class Access(Battery):
+    """Closes every route that does not say who may use it, once there are people to know."""
+
+    name: ClassVar[str] = "access"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(
+            "SIGN_IN_PAGE", Text, default="/sign-in",
+            help="Lead visitors of pages for people here; where no route answers, they get a 401.",
+        ),
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.said: dict[str, Any] = {}
+        self.sign_in = ""
+
+    def init(self, app: Any) -> None:
+        """Stand before every view; give the application `access`, and templates `who`."""
+        app.stage(before=self.door, name=self.name, under="csrf")
+        app.jinja_environment = _with_global(app.jinja_environment, "who", _who)
+        touch = app.config.on_change  # the application itself would make a cycle
+
+        def say(pattern: str, who: Any) -> None:
+            found = access.checked(who, f"app.access({pattern!r})")
+            if self.said.setdefault(pattern, found) is not found:
+                raise SetupError(
+                    "access.twice",
+                    f"app.access({pattern!r}) is said twice, of different people.",
+                    hint="Keep one of them; join rules by & and |.",
+                )
+            touch()
+
+        app.access = say
+
+    def seal(self, app: Any) -> None:
+        """Find out who may use what; views for everybody lose the stage."""
+        self.sign_in = _answered(app, app.config["SIGN_IN_PAGE"])
+        closed = _has_people(app)
+        for lane in app.lanes:
+            if closed:
+                lane.notes[access.NOTE] = self.who_may(app, lane.endpoint)
+            if not closed or lane.notes[access.NOTE] is PUBLIC:
+                lane.before = tuple(stage for stage in lane.before if stage != self.door)
+                lane.before_names = tuple(name for name in lane.before_names if name != self.name)
+
+    def door(self, ctx: Any) -> Any:
+        """Let pass who may use the route; see `access.keep`."""
+        lane = ctx.lane
+        if access.NOTE in lane.notes:
+            who = lane.notes[access.NOTE]
+            return access.keep(ctx, who, self.sign_in, lambda: _route(ctx.app, lane.rule))
+        # What is left: no route, and the answer that Flask gives to OPTIONS by itself.
+        automatic = lane.rule is None or (
+            ctx.environ["REQUEST_METHOD"] == "OPTIONS" and lane.rule.provide_automatic_options
+        )
+        if automatic or not _has_people(ctx.app):
+            return None
+        return access.keep(ctx, None, self.sign_in, lambda: _route(ctx.app, lane.rule))
+
+    def who_may(self, app: Any, endpoint: str) -> Any:
+        """Return `public`, a rule, or None for a route that says nothing."""
+        view = app.view_functions.get(endpoint)
+        parts = endpoint.split(".")[:-1]
+        above = [app.blueprints.get(".".join(parts[:n])) for n in range(len(parts), 0, -1)]
+        of_view = PUBLIC if _is_static(endpoint, view) else marked(view)
+        return access.who_may(endpoint, self.said, (of_view, *map(marked, above)))
+
+    def checks(self, app: Any) -> Iterable[Finding]:
+        """List the routes that say nothing, and what is said of no route."""
+        rules = {rule.endpoint: rule for rule in app.url_map.iter_rules()}
+        if _has_people(app):
+            for endpoint, rule in rules.items():
+                if self.who_may(app, endpoint) is None:
+                    yield _undeclared(_route(app, rule), app.debug or app.testing)
+        for pattern in self.said:
+            if not fnmatch.filter(rules, pattern):
+                near = difflib.get_close_matches(pattern, rules, n=1)
+                yield Finding(
+                    WARNING,
+                    "access.unmatched",
+                    f"app.access({pattern!r}) is about no endpoint of this application.",
+                    hint=f"Did you mean {near[0]!r}?" if near else "`carboy routes` lists them.",
+                )
+
+
+def _has_people(app: Any) -> bool:
+    """Return whether requests of *app* are asked by somebody; else there is nothing to close."""
+    return app.who_asks is not None or people.imported
+
+
+def _answered(app: Any, page: str) -> str:
+    """Return *page* when a route answers GET there, else ""."""
+    try:
+        app.url_map.bind("localhost").match(page, "GET")
+    except (HTTPException, RequestRedirect):
+        return ""
+    return page
+
+
+def _is_static(endpoint: str, view: Any) -> bool:
+    """Return whether it is Flask's own view of an application's or a blueprint's files."""
+    module = getattr(view, "__module__", "") or ""
+    return endpoint.rpartition(".")[2] == "static" and module.startswith("flask.")
+
+
+def _route(app: Any, rule: Any) -> access.Route:
+    view = app.view_functions.get(rule.endpoint)
+    return access.Route(rule.endpoint, rule.rule, view, _place(view))
+
+
+def _place(view: Any) -> str:
+    """Return "file:line" of *view*, from the folder we are in where that is shorter."""
+    where = place(getattr(view, "view_class", view)).partition(" (")[0]
+    return where.removeprefix(os.getcwd() + os.sep)
+
+
+def _undeclared(route: access.Route, developing: bool) -> Finding:
+    return Finding(
+        WARNING if developing else ERROR,
+        "access.undeclared",
+        f"Nothing says who may use {route.pattern} (endpoint {route.endpoint!r}).",
+        hint=route.advice(),
+        where=route.place,
+    )
+
+
+def _who() -> Any:
+    """Return the Scope that asks; that of a visitor where nobody does."""
+    try:
+        return scope.current()
+    except scope.NobodyAsking:
+        return scope.VISITOR
+
+
+def _with_global(base: type[Any], name: str, found: Callable[[], Any]) -> type[Any]:
+    """Return the Jinja environment class *base* with what *found* returns, as *name*."""
+
+    class Environment(base):  # type: ignore[misc]  # whichever class the application has
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.globals[name] = LocalProxy(found)
+
+    return Environment

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import flask
 from flask import Flask
 
+from carboy.base.access import mark
 from carboy.base.battery import Battery, resolve
 from carboy.base.errors import SetupError
 from carboy.base.facts import Facts
@@ -92,6 +93,7 @@ class Carboy(Flask):
         put: Register
         patch: Register
         delete: Register
+        access: Callable[[str, Any], None]  # from the battery of that name
 
     def __init__(
         self,
@@ -291,6 +293,7 @@ class Carboy(Flask):
         request, as the system: its own queries see everything.
         """
         self.who_asks = function
+        self._unseal()
         return function
 
     @contextmanager
@@ -393,6 +396,13 @@ class Blueprint(flask.Blueprint):
     def after(self, function: F | None = None, **options: Any) -> Any:
         """Register a stage after this blueprint's views; see `Carboy.after`."""
         return self._stage("after", function, options)
+
+    def access(self, who: Any) -> None:
+        """Say who may use all views of this blueprint that do not say it themselves.
+
+        who: `public`, or a rule; see `carboy.auth.access`.
+        """
+        mark(self, who)
 
     def _stage(self, side: str, function: F | None, options: dict[str, Any]) -> Any:
         def declare(function: F) -> F:

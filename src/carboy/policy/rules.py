@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
+from carboy.base import access
 from carboy.base.errors import SetupError
 from carboy.base.scope import Scope, forbidden
 from carboy.policy.binds import asking
@@ -55,6 +56,8 @@ __all__ = [
     "where",
 ]
 
+V = TypeVar("V", bound=Callable[..., Any])
+
 Columns = Mapping[str, ColumnElement[Any]]
 """Column key to the column, of the table, an alias of it, or values."""
 
@@ -63,7 +66,12 @@ Condition = bool | ColumnElement[bool]
 
 
 class Rule:
-    """A condition on who asks and on the row; combined by `|`, `&` and `~`."""
+    """A condition on who asks and on the row; combined by `|`, `&` and `~`.
+
+    needs_row: whether it cannot be decided from who asks alone; routes take only those.
+    """
+
+    needs_row: ClassVar[bool] = True
 
     def bind(self, place: Place) -> Rule:
         """Return this rule with its names resolved for a table. Raises SetupError."""
@@ -102,6 +110,7 @@ class Rule:
 class Fixed(Rule):
     """The same answer for everybody."""
 
+    needs_row: ClassVar[bool] = False
     answer: bool
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
@@ -119,7 +128,13 @@ class Fixed(Rule):
 
 @dataclass(frozen=True)
 class SignedIn(Rule):
-    """A user is known."""
+    """A user is known. Also the decorator of a view: `@signed_in`."""
+
+    needs_row: ClassVar[bool] = False
+
+    def __call__(self, view: V) -> V:
+        """Open *view* to everybody who is signed in, and to nobody else."""
+        return access.mark(view, self)
 
     def condition(self, columns: Columns, shape: Shape) -> Condition:
         """Return the SQL, or the answer."""
@@ -138,6 +153,7 @@ class SignedIn(Rule):
 class Holds(Rule):
     """Who asks has a role, or a token that reaches so far (no token: no limit)."""
 
+    needs_row: ClassVar[bool] = False
     kind: str
     name: str
 
@@ -282,6 +298,11 @@ class Either(Rule):
 
     parts: tuple[Rule, ...]
 
+    @property
+    def needs_row(self) -> bool:  # type: ignore[override]  # computed where others state it
+        """Whether one of the parts does."""
+        return any(part.needs_row for part in self.parts)
+
     def bind(self, place: Place) -> Rule:
         """Resolve the names."""
         return Either(tuple(part.bind(place) for part in self.parts))
@@ -312,6 +333,11 @@ class Both(Rule):
     """All of several rules."""
 
     parts: tuple[Rule, ...]
+
+    @property
+    def needs_row(self) -> bool:  # type: ignore[override]  # computed where others state it
+        """Whether one of the parts does."""
+        return any(part.needs_row for part in self.parts)
 
     def bind(self, place: Place) -> Rule:
         """Resolve the names."""
@@ -344,6 +370,11 @@ class Not(Rule):
 
     part: Rule
 
+    @property
+    def needs_row(self) -> bool:  # type: ignore[override]  # computed where others state it
+        """Whether the rule does."""
+        return self.part.needs_row
+
     def bind(self, place: Place) -> Rule:
         """Resolve the names."""
         return Not(self.part.bind(place))
@@ -374,7 +405,7 @@ class Not(Rule):
 
 everyone: Rule = Fixed(True)
 nobody: Rule = Fixed(False)
-signed_in: Rule = SignedIn()
+signed_in: SignedIn = SignedIn()
 
 
 def owner(name: str) -> Rule:

@@ -67,15 +67,24 @@ def keys(app: Any) -> tuple[bytes, ...]:
 def binding(session: Any, *, begin: bool = False) -> bytes | None:
     """Return what *session* is known by, None for one that never gave out a token.
 
-    A secret of its own, kept in it, and `session.sid` where sessions live on the server:
-    a new id on sign-in makes older tokens void. begin: make the secret where there is none.
+    A secret of its own, kept in it, and its id where sessions live on the server: a new id
+    on sign-in makes older tokens void. begin: make the secret where there is none.
     """
     kept = session.get(KEPT)
     if not isinstance(kept, str) or not kept:
         if not begin:
             return None
         kept = session[KEPT] = base64.b64encode(os.urandom(BYTES)).decode("ascii")
-    return f"{getattr(session, 'sid', '') or ''}|{kept}".encode("utf-8", "replace")
+    return f"{_id(session, begin)}|{kept}".encode("utf-8", "replace")
+
+
+def _id(session: Any, begin: bool) -> str:
+    """Return the id of a session on the server, as Flask-Session or ours has it; else ""."""
+    known: str = getattr(session, "sid", None) or getattr(session, "key", None) or ""
+    if not known and begin and hasattr(session, "renew"):
+        session.renew()  # ours gets its id now instead of when it is kept
+        known = session.key
+    return known
 
 
 def _vary(response: Any) -> Any:
