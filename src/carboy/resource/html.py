@@ -27,7 +27,9 @@ from carboy.resource.choices import choices_of
 from carboy.resource.forms import answered, bound, form_of, home_of, values_of
 from carboy.resource.listing import listing
 from carboy.resource.may import may, refuse, settable
+from carboy.resource.once import fingerprint_of, once
 from carboy.resource.page import detailed, going
+from carboy.web.form.reading import KEY_NAME
 
 if TYPE_CHECKING:
     from carboy.resource.declared import Resource
@@ -112,11 +114,11 @@ class Pages:
         form = bound(spec, {name: text for name, text in request.args.items() if name in names})
         if form.valid:
             try:
-                row = writing.create(plan, _sent(form))
+                key, title = self._created(form)
             except RequestFault as error:
                 return self._again("form", error, form, row=None)
-            flash(say("%(title)s was added.", title=plan.title_of(row)), "good")
-            return redirect(home_of(plan, row), 303)
+            flash(say("%(title)s was added.", title=title), "good")
+            return redirect(url_for(f"{plan.name}.detail", key=key), 303)
         return self._render("form", form=form, row=None), form.status
 
     def edit(self, key: str) -> Any:
@@ -179,6 +181,24 @@ class Pages:
         target: Any = self.plan.model.__mapper__.relationships[known.relation].mapper.class_
         found = choices_of(target).options(request.args.get("q", ""), 20)
         return render_template("resource/options.html", found=found, field=known)
+
+    def _created(self, form: BoundForm) -> tuple[str, str]:
+        """Save a new row; return its key and title. The same form sent twice makes one row."""
+        plan = self.plan
+
+        def work() -> list[str]:
+            row = writing.create(plan, _sent(form))
+            return [plan.key_text(row), plan.title_of(row)]
+
+        if KEY_NAME not in request.form:
+            key, title = work()
+            return key, title
+        # Other content under an old key is another row: somebody went back and typed on.
+        texts = [part for pair in request.form.items(multi=True) if pair[0] != "csrf_token"
+                 for part in pair]  # fmt: skip
+        digest = fingerprint_of(*texts)
+        key, title = once(f"{form.key}.{digest}", digest, work, about=f"{plan.name}.create").value
+        return key, title
 
     def _render(self, view: str, **values: Any) -> str:
         names: Any = [f"{self.resource.name}/{view}.html", f"resource/{view}.html"]
