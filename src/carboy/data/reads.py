@@ -163,6 +163,13 @@ class Reading:
         """Return that row as a JSON object; else as `one`. moments: as for `json`."""
         return dumps(self._one(FLAVOURS[moments], key, clauses))
 
+    def one_plain(self, key: Any, *clauses: Clause, moments: Moments = "http") -> Any:
+        """Return that row as what `one_json` writes, for `encoders.dumps`; else as `one`.
+
+        It has the selected names as attributes.
+        """
+        return self._one(FLAVOURS[moments], key, clauses)
+
     def response(
         self,
         *clauses: Clause,
