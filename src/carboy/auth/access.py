@@ -59,7 +59,7 @@ def checked(who: Any, place: str) -> Any:
             f"{place} got {who!r}, which is neither `public` nor a rule.",
             hint='For example signed_in, role("staff") or role("staff") | role("admin").',
         )
-    if who.needs_row:
+    if _needs_row(who):
         raise SetupError(
             "access.needs_row",
             f"{place} got a rule about a row: {_words(who)}. A route has no row yet.",
@@ -189,6 +189,11 @@ def _shown(environ: dict[str, Any]) -> str:
         return ""
     path = "/" + shown.path.lstrip("/") if shown.path else ""
     return f"{path}?{shown.query}" if path and shown.query else path
+
+
+def _needs_row(rule: Any) -> bool:
+    parts = getattr(rule, "parts", ()) or ([rule.part] if hasattr(rule, "part") else ())
+    return any(map(_needs_row, parts)) if parts else bool(rule.needs_row)
 
 
 def _no_row(name: str) -> NoReturn:

@@ -16,12 +16,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
-from carboy.base.errors import CarboyError, FieldError, RequestFault
+from carboy.base.errors import CarboyError, FieldError, RequestFault, SetupError
 from carboy.base.scope import NobodyAsking, Scope, current
 from carboy.data.faults import ConstraintFault
 
-__all__ = ["Conflict", "Denial", "NotFound", "NotPermitted", "Refused", "denied"]
+__all__ = ["Conflict", "Denial", "NotFound", "NotPermitted", "Refused", "checked_name", "denied"]
 
 CLASH = "This cannot be saved: it clashes with what is there, or something depends on it."
 
@@ -118,3 +119,15 @@ def _place(caller: FrameType | None) -> str:
             return f"{caller.f_code.co_filename}:{caller.f_lineno}"
         caller = caller.f_back
     return ""
+
+
+def checked_name(name: Any, function: str, place: str = "") -> str:
+    """Return *name*; raise SetupError when it is none. place: of the declaration."""
+    if isinstance(name, str) and name:
+        return name
+    where_ = f" at {place}" if place else ""
+    raise SetupError(
+        "policy.no_name",
+        f"{function}({name!r}){where_} needs a name.",
+        hint=f"For example {function}('author').",
+    )

@@ -13,7 +13,8 @@ from typing import Any
 
 from carboy.base.errors import SetupError
 from carboy.data import guards
-from carboy.policy.rules import Both, Rule, Same, checked_name, everyone, nobody
+from carboy.policy.errors import checked_name
+from carboy.policy.rules import Both, Rule, Same, everyone, nobody
 
 __all__ = ["Field", "FieldPolicy", "Policy"]
 

@@ -26,6 +26,7 @@ from carboy.base import access
 from carboy.base.errors import SetupError
 from carboy.base.scope import Scope, forbidden
 from carboy.policy.binds import asking
+from carboy.policy.errors import checked_name
 from carboy.policy.expressions import (
     Unprovable,
     Values,
@@ -66,12 +67,9 @@ Condition = bool | ColumnElement[bool]
 
 
 class Rule:
-    """A condition on who asks and on the row; combined by `|`, `&` and `~`.
+    """A condition on who asks and on the row; combined by `|`, `&` and `~`."""
 
-    needs_row: whether it cannot be decided from who asks alone; routes take only those.
-    """
-
-    needs_row: ClassVar[bool] = True
+    needs_row: ClassVar[bool] = True  # False: who asks is enough, so that a route may have it
 
     def bind(self, place: Place) -> Rule:
         """Return this rule with its names resolved for a table. Raises SetupError."""
@@ -128,7 +126,7 @@ class Fixed(Rule):
 
 @dataclass(frozen=True)
 class SignedIn(Rule):
-    """A user is known. Also the decorator of a view: `@signed_in`."""
+    """A user is known. Also a decorator of views: `@signed_in`."""
 
     needs_row: ClassVar[bool] = False
 
@@ -298,11 +296,6 @@ class Either(Rule):
 
     parts: tuple[Rule, ...]
 
-    @property
-    def needs_row(self) -> bool:  # type: ignore[override]  # computed where others state it
-        """Whether one of the parts does."""
-        return any(part.needs_row for part in self.parts)
-
     def bind(self, place: Place) -> Rule:
         """Resolve the names."""
         return Either(tuple(part.bind(place) for part in self.parts))
@@ -334,11 +327,6 @@ class Both(Rule):
 
     parts: tuple[Rule, ...]
 
-    @property
-    def needs_row(self) -> bool:  # type: ignore[override]  # computed where others state it
-        """Whether one of the parts does."""
-        return any(part.needs_row for part in self.parts)
-
     def bind(self, place: Place) -> Rule:
         """Resolve the names."""
         return Both(tuple(part.bind(place) for part in self.parts))
@@ -369,11 +357,6 @@ class Not(Rule):
     """The rule is not fulfilled; what is NULL is not fulfilled."""
 
     part: Rule
-
-    @property
-    def needs_row(self) -> bool:  # type: ignore[override]  # computed where others state it
-        """Whether the rule does."""
-        return self.part.needs_row
 
     def bind(self, place: Place) -> Rule:
         """Resolve the names."""
@@ -438,7 +421,6 @@ def where(condition: Any) -> Rule:
 
     condition: an SQLAlchemy expression, or a function of the model that returns one; the
         function is called once, when the model is complete, and may not ask who asks.
-
     >>> where(lambda book: book.year > 1900)
     Where(...)
     """
@@ -465,16 +447,4 @@ def _rule(other: Any) -> Rule:
         "policy.no_rule",
         f"{other!r} is no rule, and cannot be combined with one.",
         hint="A condition on columns becomes a rule inside where(...).",
-    )
-
-
-def checked_name(name: Any, function: str, place: str = "") -> str:
-    """Return *name*; raise SetupError when it is none. place: of the declaration."""
-    if isinstance(name, str) and name:
-        return name
-    where_ = f" at {place}" if place else ""
-    raise SetupError(
-        "policy.no_name",
-        f"{function}({name!r}){where_} needs a name.",
-        hint=f"For example {function}('author').",
     )
