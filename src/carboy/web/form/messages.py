@@ -13,14 +13,16 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from carboy.web.form.spec import FieldSpec
-from carboy.web.i18n.formats import format_date, format_datetime, format_number
+from carboy.web.i18n.formats import format_date, format_datetime, format_number, signs
 from carboy.web.i18n.locales import current
 from carboy.web.i18n.texts import N_, _, gettext, ngettext
 
-__all__ = ["labels", "of_pydantic", "say", "whole"]
+if TYPE_CHECKING:
+    from carboy.web.form.spec import FieldSpec
+
+__all__ = ["labels", "of_pydantic", "say", "unknown"]
 
 MOST_LABELS = 20  # choices that a sentence lists
 Ctx = Mapping[str, Any]
@@ -66,7 +68,7 @@ RULES = {
 """pydantic's types of errors to our rules."""
 
 
-def whole(spec: FieldSpec | None, name: str) -> str:
+def unknown(name: str) -> str:
     """Return what to say of a posted *name* that no field has."""
     return _("There is no field %(name)s here.", name=repr(name[:80]))
 
@@ -215,6 +217,6 @@ def _shown(value: Any) -> str:
         return format_datetime(value)
     if isinstance(value, dt.date):
         return format_date(value)
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        return format_number(value)
+    if isinstance(value, (float, Decimal)):
+        return str(value).replace(".", signs(current().name)[0])  # not grouped: it may be a year
     return str(value)

@@ -1,0 +1,347 @@
+"""Controls: a field with its value in one request, as templates show it.
+
+    FieldSpec                ->  attributes()    what never changes, made once
+    BoundForm                ->  BoundField      value, errors, options, rows
+    BoundField               ->  field(f)        a macro of carboy/form.html,
+                                                 or widgets/<name>.html of the application
+
+The constraints that the schema holds are told to the browser in the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from string import ascii_letters, digits
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flask import current_app
+from markupsafe import Markup
+
+from carboy.web.form.reading import WRONG, Row
+from carboy.web.form.spec import FEW, FILES, FieldSpec
+from carboy.web.form.values import key_text, printable, shown
+from carboy.web.i18n.texts import _, gettext
+
+if TYPE_CHECKING:
+    from carboy.web.form.bound import BoundForm
+
+__all__ = ["BoundField", "Option", "bound_fields", "render", "render_field"]
+
+TEMPLATE = "carboy/form.html"
+FOUND = 20  # choices that a search shows
+BY_KIND = {
+    "boolean": "checkbox", "choice": "select", "reference": "select", "json": "textarea",
+    "file": "file", "image": "file", "rows": "rows",
+}  # fmt: skip
+TYPES = {
+    "integer": "number", "date": "date", "datetime": "datetime-local", "time": "time",
+    "decimal": "text", "number": "text", "file": "file", "image": "file",
+}  # fmt: skip
+INPUTS = frozenset({"email", "password", "search", "tel", "url", "color", "number", "range",
+                    "hidden", "date", "datetime", "time"})  # fmt: skip
+BUILT_IN = INPUTS | {"input", "textarea", "select", "radio", "checkbox", "checkboxes", "pills",
+                     "switch", "file", "combo", "rows", "affix"}  # fmt: skip
+GROUPS = frozenset({"radio", "checkboxes", "pills", "combo", "rows"})
+IMAGES = "image/jpeg,image/png,image/gif,image/webp,image/avif"
+
+
+class Option(NamedTuple):
+    """One choice, as a page shows it."""
+
+    value: str
+    label: str
+    selected: bool
+
+
+class BoundField:
+    """A field with its value, for a template.
+
+    name, id: in HTML. widget: which control. text: what the control holds; `texts` when it
+    may hold several. errors: sentences. attrs: attributes that follow from the spec.
+    """
+
+    def __init__(self, form: BoundForm, spec: FieldSpec, row: _RowOf | None = None) -> None:
+        self.form, self.spec, self.row = form, spec, row
+        self.name: str = f"{row.name}-{spec.name}" if row else spec.name
+        self.id = f"{form.spec.name}-{self.name}"
+        self.errors = form.errors.get(self.name) or ()
+
+    @cached_property
+    def label(self) -> str:
+        """What it is called, in the language of the request."""
+        return gettext(self.spec.label)
+
+    @property
+    def help(self) -> str:
+        """The hint, in the language of the request."""
+        return gettext(self.spec.help) if self.spec.help else ""
+
+    @property
+    def unit(self) -> str:
+        """The unit, in the language of the request."""
+        return gettext(self.spec.unit) if self.spec.unit else ""
+
+    @property
+    def placeholder(self) -> str:
+        """An example inside the empty control."""
+        return gettext(self.spec.placeholder) if self.spec.placeholder else ""
+
+    @cached_property
+    def widget(self) -> str:
+        """The name of the control."""
+        spec = self.spec
+        looked_up = not isinstance(spec.choices, tuple)
+        if spec.widget and not (looked_up and spec.widget == "select"):
+            return spec.widget
+        if looked_up and self._few is None:
+            return "combo"
+        if spec.multiple and (looked_up or spec.choices):
+            return "checkboxes"
+        return "select" if spec.choices or looked_up else BY_KIND.get(spec.kind, "input")
+
+    @property
+    def built_in(self) -> bool:
+        """Whether the control is one of ours; else a template is looked for."""
+        return self.widget in BUILT_IN
+
+    @property
+    def group(self) -> bool:
+        """Whether it is several controls with one legend."""
+        return self.widget in GROUPS
+
+    @property
+    def optional(self) -> bool:
+        """Whether a page says so."""
+        spec = self.spec
+        return not (spec.required or spec.readonly or spec.kind == "boolean")
+
+    @property
+    def attrs(self) -> Markup:
+        """The attributes that follow from the spec."""
+        return attributes(self.spec, self.widget)
+
+    @property
+    def described(self) -> str:
+        """The ids of hint and error, for aria-describedby; "" when there are none."""
+        hint = f"{self.id}-hint" if self.spec.help else ""
+        error = f"{self.id}-error" if self.errors else ""
+        return f"{hint} {error}".strip()
+
+    @property
+    def value(self) -> Any:
+        """The value that the form began with."""
+        if self.row is not None:
+            return _get(self.row.value, self.spec.name)
+        return self.form.values.get(self.spec.name)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """What was typed, else what the form began with, as texts."""
+        spec = self.spec
+        if spec.widget == "password" or spec.kind in FILES:
+            return []  # SECURITY: a password is never sent back
+        if self.row is not None and self.row.typed is not None:
+            return [printable(one) for one in self.row.typed.texts.getlist(spec.name)]
+        if self.form.posted and self.row is None and not spec.readonly:
+            return [printable(one) for one in self.form.reading.texts.get(spec.name, ())]
+        value = self.value
+        if value is None:
+            return []
+        if spec.multiple and not isinstance(value, str):
+            return [key_text(one) for one in value]
+        return [shown(spec, value)]
+
+    @property
+    def text(self) -> str:
+        """What the control holds."""
+        return self.texts[0] if self.texts else ""
+
+    @property
+    def checked(self) -> bool:
+        """Whether a box is ticked."""
+        return self.text.strip().lower() in ("on", "true", "1", "yes")
+
+    @property
+    def options(self) -> list[Option]:
+        """The choices; of a combo, those that were found and those that are chosen."""
+        spec = self.spec
+        chosen = {*self.texts}
+        if spec.kind == "boolean":
+            pairs: Iterable[tuple[Any, str]] = (("true", _("Yes")), ("false", _("No")))
+            chosen = {one.lower() for one in chosen}
+        elif isinstance(spec.choices, tuple):
+            pairs = ((value, gettext(label)) for value, label in spec.choices)
+        elif self.widget == "combo":
+            pairs = self._found()
+        else:
+            pairs = self._few or spec.choices.options("", FEW)
+        keyed = ((key_text(value), label) for value, label in pairs)
+        return [Option(key, printable(label), key in chosen) for key, label in keyed]
+
+    @property
+    def query(self) -> str:
+        """What was searched for in a combo."""
+        return printable(self.form.reading.searches.get(self.name, ""))
+
+    @property
+    def url(self) -> str:
+        """Where a combo searches as one types; "" for nowhere."""
+        return str(getattr(self.spec.choices, "url", ""))
+
+    @cached_property
+    def rows(self) -> list[_RowOf]:
+        """The rows of a list; one empty row when there is none."""
+        if self.form.posted:
+            typed = self.form.reading.rows.get(self.name, [])
+            return [_RowOf(self, n, None, one) for n, one in enumerate(typed)]
+        values = self.value or ()
+        return [_RowOf(self, n, one, None) for n, one in enumerate(values)]
+
+    def __html__(self) -> str:
+        return render_field(self)
+
+    @cached_property
+    def _few(self) -> list[tuple[Any, str]] | None:
+        """The choices that are looked up; None when there are too many for a select."""
+        assert not isinstance(self.spec.choices, tuple)
+        found = self.spec.choices.options("", FEW + 1)
+        return None if len(found) > FEW else found
+
+    def _found(self) -> list[tuple[Any, str]]:
+        choices = self.spec.choices
+        assert not isinstance(choices, tuple)
+        pairs = {}
+        for text in self.texts:
+            key = self.form.judge.key(self.spec.name, text)
+            label = None if key is WRONG else choices.label(key)
+            if label is not None:
+                pairs[key] = label
+        return [*({**pairs, **dict(choices.options(self.query, FOUND))}).items()]
+
+
+class _RowOf:
+    """One row of a list. number: from 1, as people count."""
+
+    def __init__(self, field: BoundField, index: int, value: Any, typed: Row | None) -> None:
+        self.name: str = f"{field.name}-{index}"
+        self.number = index + 1
+        self.value, self.typed = value, typed
+        self.fields = [BoundField(field.form, one, self) for one in field.spec.fields]
+
+
+def bound_fields(form: BoundForm) -> list[BoundField]:
+    """Return the fields of *form* in their order."""
+    return [BoundField(form, spec) for spec in form.judge.fields]
+
+
+def render(macro: str, form: BoundForm, **options: Any) -> Markup:
+    """Return what a macro of carboy/form.html makes of *form*."""
+    module: Any = current_app.jinja_env.get_template(TEMPLATE).module
+    made: Markup = getattr(module, macro)(form, **options)  # macros escape what they are given
+    return made
+
+
+def render_field(field: BoundField) -> Markup:
+    """Return one field: label, hint, control and error."""
+    environment = current_app.jinja_env
+    if field.built_in:
+        module: Any = environment.get_template(TEMPLATE).module
+        made: Markup = module.field(field)
+        return made
+    names = [f"widgets/{field.widget}.html", f"carboy/widgets/{field.widget}.html"]
+    text = environment.select_template(names).render(field=field)
+    return Markup(text)  # noqa: S704  # a template's output, escaped there
+
+
+def attributes(spec: FieldSpec, widget: str) -> Markup:
+    """Return the attributes of a control that follow from *spec*, each with a space before."""
+    made: Markup | None = spec.__dict__.get(f"_carboy_{widget}")
+    if made is None:
+        found = _attributes(spec, widget)
+        made = Markup("").join(
+            Markup(" ") + name if value is True else Markup(' {}="{}"').format(name, value)
+            for name, value in found.items()
+            if value not in (None, "", False)
+        )
+        spec.__dict__[f"_carboy_{widget}"] = made
+    return made
+
+
+def _attributes(spec: FieldSpec, widget: str) -> dict[str, Any]:
+    boxed = widget in ("checkbox", "switch", "radio", "pills", "checkboxes")
+    found: dict[str, Any] = {
+        "required": spec.required and spec.kind != "boolean" and widget != "checkboxes",
+        "readonly": spec.readonly and not boxed and widget != "select",
+        "disabled": spec.readonly and (boxed or widget == "select"),
+    }
+    if boxed or widget == "hidden":
+        return {} if widget == "hidden" else found
+    if widget in ("select", "combo"):
+        return {**found, "multiple": spec.multiple, "autocomplete": spec.autocomplete}
+    if widget != "textarea":
+        found["type"] = _type(spec, widget)
+    if spec.kind in FILES:
+        accept = spec.accept or (IMAGES if spec.kind == "image" else "")
+        return {**found, "accept": accept, "multiple": spec.multiple}
+    return {**found, **_hints(spec, found.get("type", ""))}
+
+
+def _type(spec: FieldSpec, widget: str) -> str:
+    if widget in INPUTS:
+        return {"datetime": "datetime-local"}.get(widget, widget)
+    return TYPES.get(spec.kind, "text")
+
+
+def _hints(spec: FieldSpec, kind: str) -> dict[str, Any]:
+    """Return what tells the browser of the constraints."""
+    found: dict[str, Any] = {"autocomplete": spec.autocomplete}
+    if spec.kind == "text":
+        found |= {"maxlength": spec.max_length, "minlength": spec.min_length or None}
+        if kind and _is_common(spec.pattern):
+            found["pattern"] = spec.pattern
+    if spec.kind in ("integer", "decimal", "number") and kind == "text":
+        found["inputmode"] = "numeric" if spec.kind == "integer" else "decimal"
+    elif kind in ("number", "range", "date", "datetime-local", "time"):
+        found |= {"min": _limit(spec, spec.ge), "max": _limit(spec, spec.le)}
+        found["step"] = _step(spec, kind)
+    return found
+
+
+def _limit(spec: FieldSpec, value: Any) -> str | None:
+    if value is None:
+        return None
+    return shown(spec, value) if spec.kind in ("datetime", "time", "date") else str(value)
+
+
+def _step(spec: FieldSpec, kind: str) -> str | None:
+    if kind in ("datetime-local", "time"):
+        return "any"
+    if spec.kind == "decimal" and spec.places is not None:
+        return f"0.{'0' * (spec.places - 1)}1" if spec.places else "1"
+    return "any" if spec.kind in ("decimal", "number") else None
+
+
+PLAIN = frozenset(f"{ascii_letters}{digits} @_#:,;+*?{{}}[]()|-^$.\\")
+
+
+def _is_common(pattern: str) -> bool:
+    """Tell whether *pattern* means the same to Python and to a browser.
+
+    Classes with signs and groups with options are written differently there.
+    """
+    if not pattern or not PLAIN.issuperset(pattern) or "(?" in pattern:
+        return False
+    try:
+        escapes = {pattern[n + 1] for n, sign in enumerate(pattern) if sign == "\\"}
+    except IndexError:
+        return False
+    inside = [part.split("]")[0] for part in pattern.split("[")[1:]]
+    plain = all(one.replace("-", "").replace("^", "").isalnum() for one in inside)
+    return plain and escapes <= set("d.+*?()[]{}|$^\\")
+
+
+def _get(value: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(name)
+    return getattr(value, name, None)
