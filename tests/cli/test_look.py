@@ -122,7 +122,36 @@ def test_routes_as_json(carboy, carboy_app):
         "view": "app.py:16",
         "before": ["outer", "inner"],
         "after": ["stamp", "flask"],
+        "access": "",
     }
+
+
+CLOSED = """
+from carboy import Carboy, public, require, role, signed_in
+
+app = Carboy(__name__, batteries=("policy", "access"))
+app.scope_loader(lambda: None)
+app.get("/")(public(lambda: "home"))
+app.get("/mine", endpoint="mine")(signed_in(lambda: "mine"))
+app.get("/staff", endpoint="staff")(require(role("staff"))(lambda: "staff"))
+app.get("/lost", endpoint="lost")(lambda: "lost")
+"""
+
+
+def test_routes_shows_who_may_use_them(carboy, write):
+    """In words, also of a route that says nothing; without people there is no such column."""
+    write("app.py", CLOSED)
+    result = carboy("routes", "--json")
+    found = {route["pattern"]: route["access"] for route in json.loads(result.output)}
+    assert found == {
+        "/": "public",
+        "/lost": "NOBODY SAID",
+        "/mine": "is signed in",
+        "/staff": "has the role 'staff'",
+        "/static/<path:filename>": "public",
+    }
+    lines = carboy("routes").output.splitlines()
+    assert lines[0].split() == ["METHODS", "PATTERN", "ENDPOINT", "ACCESS", "VIEW"]
 
 
 # -- check --

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from flask import Flask
     from werkzeug.routing import Rule
 
+    from carboy.engine.lanes import Lane
+
 __all__ = ["Route", "routes"]
 
 SILENT = {"HEAD", "OPTIONS"}  # answered for every route; listed when they are all there is
@@ -33,6 +35,7 @@ class Route:
 
     methods: without HEAD and OPTIONS. pattern: with the host or subdomain, if any.
     view: "file:line" of the function that answers; "" when it has none.
+    access: who may use it, in words; "" where routes are not closed.
     before, after: names of the stages, in the order they run; empty on a plain Flask.
     """
 
@@ -43,6 +46,7 @@ class Route:
     view: str
     before: tuple[str, ...]
     after: tuple[str, ...]
+    access: str = ""
 
 
 @click.command()
@@ -70,8 +74,8 @@ def routes(app: App, stages: bool, as_json: bool) -> None:
 
 def list_routes(app: Flask) -> list[Route]:
     """Return every route of *app*, sorted by pattern, then methods. Seals a Carboy."""
-    stages = _lanes(app)
-    found = [_route(app, rule, *stages.get(rule.endpoint, ((), ()))) for rule in _rules(app)]
+    lanes = {lane.endpoint: lane for lane in getattr(app, "lanes", ())}
+    found = [_route(app, rule, lanes.get(rule.endpoint)) for rule in _rules(app)]
     return sorted(found, key=lambda route: (route.pattern, route.methods))
 
 
@@ -79,12 +83,7 @@ def _rules(app: Flask) -> Iterable[Rule]:
     return app.url_map.iter_rules()
 
 
-def _lanes(app: Any) -> dict[str | None, tuple[tuple[str, ...], tuple[str, ...]]]:
-    lanes = getattr(app, "lanes", ())
-    return {lane.endpoint: (lane.before_names, lane.after_names) for lane in lanes}
-
-
-def _route(app: Flask, rule: Rule, before: tuple[str, ...], after: tuple[str, ...]) -> Route:
+def _route(app: Flask, rule: Rule, lane: Lane | None) -> Route:
     methods = sorted((rule.methods or set()) - SILENT) or sorted(rule.methods or ())
     name, _, _ = rule.endpoint.rpartition(".")
     return Route(
@@ -93,9 +92,18 @@ def _route(app: Flask, rule: Rule, before: tuple[str, ...], after: tuple[str, ..
         endpoint=rule.endpoint,
         blueprint=name if name in app.blueprints else "",
         view=_place(app.view_functions.get(rule.endpoint)),
-        before=before,
-        after=after,
+        before=lane.before_names if lane else (),
+        after=lane.after_names if lane else (),
+        access=_access(lane),
     )
+
+
+def _access(lane: Lane | None) -> str:
+    """Return who may use the route of *lane*, as the battery `access` found out."""
+    if lane is None or "access" not in lane.notes:
+        return ""
+    who = lane.notes["access"]
+    return "NOBODY SAID" if who is None else str(who.words()).removeprefix("who asks ")
 
 
 def _domain(app: Flask, rule: Rule) -> str:
@@ -130,22 +138,25 @@ def _short(filename: str) -> str:
 def _table(found: list[Route]) -> list[str]:
     """Return a heading and one line per route that fit the terminal.
 
-    The blueprint has a column when it says something and there is room for it:
-    the endpoint begins with it anyway.
+    Columns that say nothing are left out; so is the blueprint where there is no room for
+    it: the endpoint begins with it anyway.
     """
-    head = ["METHODS", "PATTERN", "ENDPOINT", "BLUEPRINT", "VIEW"]
+    head = ["METHODS", "PATTERN", "ENDPOINT", "BLUEPRINT", "ACCESS", "VIEW"]
     rows = [
-        [", ".join(route.methods), route.pattern, route.endpoint, route.blueprint, route.view]
-        for route in found
+        [", ".join(r.methods), r.pattern, r.endpoint, r.blueprint, r.access, r.view] for r in found
     ]
-    lines = columns(head, rows)
-    if not any(route.blueprint for route in found) or max(map(len, lines[1:])) > width():
-        lines = columns(_plain(head), [_plain(row) for row in rows], limit=width())
+    silent = {n for n in (3, 4) if not any(row[n] for row in rows)}
+    lines = columns(*_without(silent, head, rows))
+    if max(map(len, lines)) > width():
+        lines = columns(*_without(silent | {3}, head, rows), limit=width())
     return lines
 
 
-def _plain(cells: list[str]) -> list[str]:
-    return [*cells[:3], cells[4]]
+def _without(
+    left_out: set[int], head: list[str], rows: list[list[str]]
+) -> tuple[list[str], list[list[str]]]:
+    kept = [n for n in range(len(head)) if n not in left_out]
+    return [head[n] for n in kept], [[row[n] for n in kept] for row in rows]
 
 
 def _stages(route: Route) -> str:
