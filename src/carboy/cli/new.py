@@ -1,6 +1,7 @@
 """`carboy new NAME`: write a small project, whole and clean from the first minute.
 
-    template/*.tmpl  +  @name@ words  ->  NAME/        a new key goes to NAME/.env
+    template/*/*.tmpl  +  @name@ words  ->  NAME/      a new key goes to NAME/.env
+    --from data.csv    ->  adopt/                      models of what is in it, and its rows
 
 Asks nothing, needs no network, and leaves nothing half written.
 """
@@ -11,7 +12,7 @@ import keyword
 import re
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -21,7 +22,7 @@ import rich_click as click
 from carboy.base.errors import SetupError
 from carboy.cli.secret import KEY_BYTES
 
-__all__ = ["check_name", "new", "write"]
+__all__ = ["check_name", "new", "title_of", "write"]
 
 SUFFIX = ".tmpl"  # so that neither tests nor checkers take a template for a program
 DOTTED = {"gitignore": ".gitignore", "env.example": ".env.example"}
@@ -32,34 +33,69 @@ LONGEST = 50  # characters of a name; it becomes a folder and a package
 
 @click.command()
 @click.argument("name")
-def new(name: str) -> None:
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    metavar="SOURCE",
+    help="Begin with what is in a CSV, JSON or SQLite file, or in a database such as"
+    " postgresql://user@host/shop. May be given several times.",
+)
+@click.option(
+    "--skip-bad",
+    is_flag=True,
+    help="With --from: leave out rows that cannot be read, and tell them in rejected.csv.",
+)
+def new(name: str, sources: tuple[str, ...], skip_bad: bool) -> None:
     """Start a project: application, templates, tests, settings.
 
-    NAME is its folder. Writes an application with pages, a JSON endpoint, tests, settings for ruff
-    and mypy, and a .env with a fresh key. Asks nothing and needs no network.
+    NAME is its folder. Writes an application with models, pages, an API, tests, settings for
+    ruff and mypy, and a .env with a fresh key. Asks nothing and needs no network.
+
+    With --from the models are those of your data, which is loaded: all of it, or nothing is
+    written. It can be seen by admins and staff only.
     """
     folder = Path(name)
-    check_name(folder.resolve().name if name.strip() else name)
+    called = folder.resolve().name
+    check_name(called if name.strip() else name)
     _check_folder(folder)
-    write(folder)
-    click.echo(f"{folder.resolve().name} is ready. Next:\n")
+    if sources:
+        from carboy.cli.adopt.adopt import adopt  # here: imports SQLAlchemy
+
+        adopt(folder, sources, skip_bad=skip_bad)
+        return
+    if skip_bad:
+        raise click.UsageError("--skip-bad is about rows: it needs --from.")
+    write(folder, called, "shop", {"@files@": '"app.py", "tests"'})
+    click.echo(f"{called} is ready. Next:\n")
     click.echo(f"  cd {folder}\n  carboy dev       # then open http://127.0.0.1:8000\n  pytest")
 
 
-def write(folder: Path) -> None:
-    """Write the project to *folder*, which is new or empty."""
-    called = folder.resolve().name
+def title_of(called: str) -> str:
+    """Return what people call the project: "Web shop"."""
+    return re.sub(r"[-_]+", " ", called).strip().capitalize()
+
+
+def write(folder: Path, called: str, kind: str, words: Mapping[str, str]) -> None:
+    """Write a project to *folder*, which is new or empty.
+
+    called: its name. kind: which templates, beside those that all have. words: what to put
+    into them, beside the name.
+    """
     words = {
-        "@title@": re.sub(r"[-_]+", " ", called).strip().capitalize(),
+        "@title@": title_of(called),
         "@dist@": called.replace("_", "-").strip("-").lower(),
         "@version@": _version(),
+        **words,
     }
-    for source, path in _templates(resources.files("carboy.cli") / "template", Path()):
-        text = source.read_text("utf-8")
-        for word, value in words.items():
-            text = text.replace(word, value)
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, "utf-8")
+    templates = resources.files("carboy.cli") / "template"
+    for part in ("common", kind):
+        for source, path in _templates(templates / part, Path()):
+            text = source.read_text("utf-8")
+            for word, value in words.items():
+                text = text.replace(word, value)
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, "utf-8")
     _write_env(folder)
 
 
