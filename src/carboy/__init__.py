@@ -82,7 +82,6 @@ if TYPE_CHECKING:
         Body as Body,
         Cookie as Cookie,
         File as File,
-        Form as Form,
         Given as Given,
         Header as Header,
         Query as Query,
@@ -104,6 +103,7 @@ if TYPE_CHECKING:
     )
     from carboy.web.csp import csp as csp, csp_nonce as csp_nonce
     from carboy.web.csrf.battery import csrf_always as csrf_always, csrf_exempt as csrf_exempt
+    from carboy.web.form.form import Form as Form
 
 _OURS = {
     "Battery": "carboy.base.battery",
@@ -116,7 +116,7 @@ _OURS = {
     "FieldPolicy": "carboy.policy.policies",
     "File": "carboy.engine.params",
     "Finding": "carboy.base.checks",
-    "Form": "carboy.engine.params",
+    "Form": "carboy.web.form.form",
     "Given": "carboy.engine.params",
     "Header": "carboy.engine.params",
     "Model": "carboy.data.models",

@@ -29,6 +29,7 @@ from carboy.engine.bodies import FORMS, BodyReader, Wrong, compiled, has_body, q
 from carboy.engine.complaints import complaint, invalid, of_pydantic, type_refused
 from carboy.engine.constraints import hidden, misfits
 from carboy.engine.params import MISSING, Marker, Param
+from carboy.engine.signatures import bare
 from carboy.engine.texts import Slots, put, slot_for
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ class Binder:
             return lambda request: request
         if param.source == "file":
             return _file_reader(param)
+        own: Part | None = getattr(bare(param.annotation), "__carboy_bind__", None)
+        if own is not None:  # a Form reads a post in its own way
+            return own
         with _explained(self.place, [param]):
             return BodyReader(param, understood(param.annotation), self.guards)
 

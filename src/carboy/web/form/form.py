@@ -30,8 +30,8 @@ from werkzeug.datastructures import FileStorage
 
 from carboy.base.errors import RequestFault
 from carboy.engine import params
-from carboy.engine.bodies import FORMS, has_body
-from carboy.engine.complaints import invalid, type_refused
+from carboy.engine.bodies import FORMS, Wrong, has_body
+from carboy.engine.complaints import complaint, type_refused
 from carboy.engine.signatures import bare
 from carboy.web.form.bound import BoundForm
 from carboy.web.form.spec import Choices, FieldSpec, FormSpec
@@ -70,7 +70,13 @@ Text = Annotated[str, Field(max_length=10_000), Control(widget="textarea")]
 """Text of several lines."""
 
 
-class _FormMeta(type(BaseModel)):  # type: ignore[misc]  # pydantic's own metaclass
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # where pydantic keeps it is its own affair
+
+
+class _FormMeta(ModelMetaclass):
     def __call__(cls, *given: Any, **values: Any) -> Any:
         """Make an object of a form; of `Form` itself, the marker of a parameter."""
         if cls.__module__ == __name__ and cls.__qualname__ == "Form":
@@ -87,6 +93,10 @@ class Form(BaseModel, metaclass=_FormMeta):
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True
     )
+
+    if TYPE_CHECKING:  # what the metaclass does, in words that type checkers know
+
+        def __new__(cls, *given: Any, **values: Any) -> Any: ...
 
     @classmethod
     def spec(cls) -> FormSpec:
@@ -110,27 +120,19 @@ class Form(BaseModel, metaclass=_FormMeta):
     def __carboy_bind__(cls, sent: Any) -> Any:
         """Return the validated object for a view's parameter.
 
-        Raises RequestFault 422 with every error, 415 for a body that is no form.
+        Raises Wrong with every error, RequestFault 415 for a body that is no form.
         """
         if has_body(sent) and sent.mimetype not in FORMS:
             raise type_refused(FORMS)
         form = BoundForm(cls.spec(), posted=sent.form, files=sent.files)
         if form.valid:
             return form.model
-        raise _refused(form)
-
-
-def _refused(form: BoundForm) -> RequestFault:
-    told = [(name, text) for name, texts in form.errors.items() for text in texts]
-    told += [("", text) for text in form.form_errors]
-    if not told:
-        return RequestFault(400, "forms.button", "A button for the page itself was pressed.")
-    return invalid(
-        [
-            {"loc": ["form", name] if name else ["form"], "msg": text, "type": "form"}
-            for name, text in told
-        ]
-    )
+        told = [(name, text) for name, texts in form.errors.items() for text in texts]
+        told += [("", text) for text in form.form_errors]
+        if not told:
+            raise RequestFault(400, "forms.button", "A button for the page itself was pressed.")
+        raise Wrong([complaint(("form", name) if name else ("form",), "form", text)
+                     for name, text in told])  # fmt: skip
 
 
 def _defaults(cls: type[BaseModel]) -> dict[str, Any]:

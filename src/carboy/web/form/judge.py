@@ -75,6 +75,9 @@ class Judge:
             made = self.schema.model_validate(values)
         except ValidationError as error:
             self._note(error, found)
+            places = {one.name: number for number, one in enumerate(self.fields)}
+            told = sorted(found.errors.items(), key=lambda one: places[one[0].split("-")[0]])
+            found.errors = dict(told)
             return None
         return None if found.errors or found.form_errors else made
 

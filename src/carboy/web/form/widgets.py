@@ -117,6 +117,13 @@ class BoundField:
         return not (spec.required or spec.readonly or spec.kind == "boolean")
 
     @property
+    def clearable(self) -> bool:
+        """Whether it may hold nothing; what has a default goes back to that."""
+        return not self.spec.required and (
+            self.row is not None or self.spec.name in self.form.judge.nullable
+        )
+
+    @property
     def attrs(self) -> Markup:
         """The attributes that follow from the spec."""
         return attributes(self.spec, self.widget)
