@@ -268,10 +268,12 @@ def _opened(sessions: Sessions) -> DataSession | None:
 
 def _when_disposed(engine: Engine, listener: Callable[[Engine], None]) -> None:
     # PERF: the event is fired by the engine, whatever the flag says. With the flag each
-    # Connection joins its events with the engine's, 8 % of an ORM query.
-    others = engine._has_events
+    # Connection joins its events with the engine's, 8 % of an ORM query. An engine without
+    # events of its own has the flag of its class: somebody may listen to all engines later.
+    others = vars(engine).get("_has_events")
     event.listen(engine, "engine_disposed", listener)
-    engine._has_events = others
+    if others is None:
+        del engine._has_events
 
 
 def _coltypes(cursor: Any) -> list[Any]:
