@@ -34,13 +34,15 @@ from carboy.auth.replies import (
     weakness,
 )
 from carboy.auth.sessions import current_session
+from carboy.base.access import PUBLIC, mark
 from carboy.base.errors import RequestFault
 from carboy.data.faults import ConstraintFault
 from carboy.engine.app import Blueprint
+from carboy.web.csrf.battery import csrf_always
 
 __all__ = ["pages"]
 
-pages = Blueprint("accounts", __name__, template_folder="templates")
+pages = mark(Blueprint("accounts", __name__, template_folder="templates"), PUBLIC)
 account.register(pages)
 
 WRONG = "That e-mail address and password do not belong together. Check both, and try again."
@@ -57,6 +59,7 @@ def sign_in_form() -> Any:
 
 
 @pages.post("/sign-in")
+@csrf_always
 def sign_in_post() -> Any:
     """Sign in with e-mail address and password."""
     given: Fields = {}
@@ -82,6 +85,7 @@ def sign_up_form() -> Any:
 
 
 @pages.post("/sign-up")
+@csrf_always
 def sign_up_post() -> Any:
     """Make an account; for an address that has one, the same answer after the same work."""
     _must_be_open()
@@ -104,6 +108,7 @@ def sign_up_post() -> Any:
 
 
 @pages.post("/sign-out")
+@csrf_always
 def sign_out_post() -> Any:
     """End this session."""
     sign_out()
@@ -119,6 +124,7 @@ def link_form() -> Any:
 
 
 @pages.post("/sign-in/link")
+@csrf_always
 def link_post() -> Any:
     """Sign in with a one-use link."""
     try:

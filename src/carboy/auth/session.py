@@ -205,6 +205,7 @@ class ServerSession(SessionMixin):
 
     def clear(self) -> None:
         """Remove all data."""
+        self.look()
         self._values = {}
 
     def copy(self) -> Values:

@@ -1,0 +1,68 @@
+"""What tests of accounts share; imported by name."""
+
+WORDS = "a crate of green glass"  # the password of everybody here
+SECRET = "only for tests, and long enough for one"
+
+
+def views(app):
+    """Add pages that look into the session and say who asks."""
+    from carboy import request, session
+    from carboy.auth.acts import current_user
+    from carboy.base.scope import current
+
+    @app.get("/")
+    def home():
+        me = current_user()
+        return {"name": me and me.name, "roles": sorted(current().roles)}
+
+    @app.get("/plain")
+    def plain():
+        return "nothing is asked"
+
+    @app.get("/kept")
+    def kept():
+        return dict(session)
+
+    @app.post("/keep")
+    def keep():
+        session.update(request.get_json())
+        return {}
+
+    @app.get("/orders/<int:number>")
+    def order(number):
+        return {"order": number}
+
+
+def adder(app):
+    """Return a function that adds somebody to *app*."""
+    from carboy.auth import directory
+
+    def add(name, roles=(), password=WORDS):
+        with app.app_context():
+            kept = app.extensions["carboy.accounts"].passwords.hash(password)
+            return directory.add(f"{name}@example.org", name.title(), kept, roles)
+
+    return add
+
+
+def visit(app, name=None, base_url="http://localhost"):
+    """Return a client of *app*; signed in as *name*."""
+    client = app.test_client()
+    if name is not None:
+        sent = {"email": f"{name}@example.org", "password": WORDS}
+        answer = client.post("/sign-in", data=sent, base_url=base_url)
+        assert answer.status_code == 303, answer.text
+    return client
+
+
+def rows(app, table="user_sessions"):
+    """Return all rows of a table, as dicts."""
+    import sqlalchemy as sa
+
+    from carboy.auth.models import User
+    from carboy.base.scope import unscoped
+    from carboy.data.db import db
+
+    found = User.metadata.tables[table]
+    with app.app_context(), unscoped("looking"), db.engine.connect() as connection:
+        return [dict(row) for row in connection.execute(sa.select(found)).mappings()]
