@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from sqlalchemy.exc import OperationalError
+
 from carboy.base.errors import SetupError
 from carboy.data.backends.common import ALONE
 from carboy.data.engines import backend_of
@@ -53,7 +55,7 @@ def transaction(session: DataSession, *, alone: bool = False) -> Iterator[DataSe
             with _committing(session):
                 yield session
         else:
-            with session.begin_nested():
+            with _savepoint(session):
                 yield session
     finally:
         session.depth -= 1
@@ -85,6 +87,19 @@ def retried(
             # Not a secret: it only keeps the losers of one race from meeting again.
             Pause.sleep(random.uniform(0, min(CAP_S, BASE_S * 2**attempt)))  # noqa: S311  # see above
     raise SetupError("data.retry", f"A unit of work cannot be tried {times} times.")
+
+
+@contextmanager
+def _savepoint(session: DataSession) -> Iterator[None]:
+    """Undo the inner part only; a lost race on MariaDB has undone the savepoint itself."""
+    try:
+        with session.begin_nested():
+            yield
+    except OperationalError as error:
+        lost: BaseException | None = error
+        while lost is not None and not isinstance(lost, TransactionRace):
+            lost = lost.__context__
+        raise lost or error from None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 from carboy.base.battery import Battery
 from carboy.base.errors import SetupError
+from carboy.base.options import Flag, Option
 
 __all__ = ["EXTENSION", "Resources"]
 
@@ -26,6 +27,14 @@ class Resources(Battery):
 
     name = "resources"
     needs = ("data",)
+    options = (
+        Option(
+            "RESOURCE_REQUIRE_IF_MATCH", Flag, default=False,
+            help="Refuse changes of versioned rows through the API that do not say by If-Match"
+            " which version they were made from, with 428.",
+            because="RFC 6585 section 3: so nobody overwrites what they have not seen.",
+        ),
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._ref: Any = None

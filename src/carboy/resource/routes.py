@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "line"]
 
+API = "/api/"
+
 
 def add(app: Any, resource: Resource) -> None:
     """Register the pages and the API of *resource*."""
@@ -26,6 +28,14 @@ def add(app: Any, resource: Resource) -> None:
         app.register_blueprint(import_module("carboy.resource.html").blueprint(resource))
     if resource.api:
         app.register_blueprint(import_module("carboy.resource.rest").blueprint(resource))
+        _only_problems(app)
+
+
+def _only_problems(app: Any) -> None:
+    """Answer errors below /api with problem documents, to browsers too."""
+    programs = getattr(app.fault_renderer, "programs", None)
+    if programs is not None and API not in programs:
+        app.fault_renderer.programs = (*programs, API)
 
 
 def line(app: Any, resource: Resource, shell: str, group: str = "") -> None:

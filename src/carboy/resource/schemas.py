@@ -10,6 +10,7 @@ Unknown fields are refused: nobody sets what no schema names.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 __all__ = ["Purpose", "changes", "complaints", "python_type", "schema"]
 
 Purpose = Literal["create", "update", "replace"]
+
+# SECURITY: CVE-2021-42574. What turns the direction of text around it, or takes no room, lets
+# one text look like another; joiners (U+200C, U+200D) and marks are part of scripts and stay.
+UNSEEN = re.compile(
+    "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -69,6 +76,8 @@ def complaints(
         rule = RULES.get(one["type"], "type")
         if one["type"] == "extra_forbidden":
             text, rule = f"There is no field {name[:80]!r} here.", "unknown"
+        elif field is not None and one["type"] == "unseen":
+            text, rule = f"{field.label} holds characters that nobody sees.", "unseen"
         elif field is None:
             text = "A JSON object is expected." if not name else one["msg"]
         else:
@@ -130,6 +139,8 @@ def _holder(field: Field) -> Any:
 
     def hold(value: Any) -> Any:
         rule = broken_rule(field, value)
+        if not rule and isinstance(value, str) and not value.isalnum() and UNSEEN.search(value):
+            rule = "unseen"
         if rule:
             raise PydanticCustomError(rule, "refused")  # the text is ours: `complaints`
         return value

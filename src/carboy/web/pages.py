@@ -78,10 +78,12 @@ class Renderer:
     """`app.fault_renderer`: answers an HTTP error from 400 up that has no handler.
 
     debug: also say to visitors on this machine what is near, and why (`dev`).
+    programs: beginnings of addresses that only programs read: no pages there.
     """
 
     def __init__(self, debug: bool = False) -> None:
         self.debug = debug
+        self.programs: tuple[str, ...] = ()
 
     def __call__(self, ctx: Any, error: Any) -> Any:
         """Return the response, None when the error carries its own."""
@@ -90,7 +92,7 @@ class Renderer:
         error = _as_client_error(ctx, error)
         environ = ctx.environ
         story = tell(error, environ)
-        if not wants_page(environ):
+        if environ.get("PATH_INFO", "").startswith(self.programs) or not wants_page(environ):
             body, kind = json.dumps(problem(story)), PROBLEM
         else:
             body, kind = self._page(ctx, error, story), HTML
