@@ -96,6 +96,7 @@ def shop(models, tmp_path, monkeypatch):
     from carboy.policy.plug import Guarding
     from carboy.resource.admin.imports import Upload
     from carboy.resource.history import Change
+    from carboy.resource.once import Once
 
     guard = Guarding(Rulebook(models.registry, Model.registry))
     monkeypatch.setitem(plug._guards, True, guard)
@@ -111,7 +112,8 @@ def shop(models, tmp_path, monkeypatch):
     app.get("/")(lambda: "home")
     with app.app_context(), unscoped("test"):
         models.base.metadata.create_all(db.engine)
-        Model.metadata.create_all(db.engine, tables=[Change.__table__, Upload.__table__])
+        tables = [one.__table__ for one in (Change, Once, Upload)]
+        Model.metadata.create_all(db.engine, tables=tables)
         ada, bob = models.Person(id=1, name="Ada"), models.Person(id=2, name="Bob")
         jane = models.Author(id=1, name="Jane Austen")
         emma = models.Book(id=1, title="Emma", author=jane, price_cents=1090, published=1815,

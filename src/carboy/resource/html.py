@@ -14,32 +14,35 @@ Each view renders `resource/<view>.html`; an application's `books/<view>.html` c
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app, flash, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 
 from carboy.base.errors import RequestFault
 from carboy.base.scope import current
 from carboy.engine.app import Blueprint
 from carboy.resource import export, writing
-from carboy.resource.choices import choices_of
 from carboy.resource.forms import answered, bound, form_of, home_of, values_of
 from carboy.resource.listing import listing
 from carboy.resource.may import may, refuse, settable
 from carboy.resource.once import fingerprint_of, once
 from carboy.resource.page import detailed, going
+from carboy.web.form.bound import BoundForm
 from carboy.web.form.reading import KEY_NAME
+from carboy.web.form.widgets import render
 
 if TYPE_CHECKING:
     from carboy.resource.declared import Resource
     from carboy.resource.plan import Plan
-    from carboy.web.form.bound import BoundForm
 
 __all__ = ["Pages", "blueprint", "routes", "say"]
 
 FOLDER = Path(__file__).parent / "templates"
 MOST = 1_000  # rows of one bulk action
+WORDS = 100  # characters of a search for choices
 
 
 def blueprint(resource: Resource) -> Blueprint:
@@ -175,12 +178,15 @@ class Pages:
 
     def options(self, field: str) -> Any:
         """List rows that a reference may name, for a search as one types."""
-        known = self.plan.model.facts().fields.get(field)
-        if known is None or known.kind != "reference" or known.api == "hidden":
+        plan = self.plan
+        known = plan.fields.get(field)
+        if known is None or known.kind != "reference" or field not in plan.create:
             raise RequestFault(404, "resources.not_found", "There is nothing to choose here.")
-        target: Any = self.plan.model.__mapper__.relationships[known.relation].mapper.class_
-        found = choices_of(target).options(request.args.get("q", ""), 20)
-        return render_template("resource/options.html", found=found, field=known)
+        words = request.args.get(f"{field}-q", request.args.get("q", ""))[:WORDS]
+        posted = MultiDict({f"{field}-q": words.replace("\0", ""), f"{field}-search": "1"})
+        spec = form_of(plan, "create", (field,))
+        spec = replace(spec, fields=(replace(spec.fields[0], widget="combo"),))
+        return render("found", BoundForm(spec, posted=posted)[field])
 
     def _created(self, form: BoundForm) -> tuple[str, str]:
         """Save a new row; return its key and title. The same form sent twice makes one row."""

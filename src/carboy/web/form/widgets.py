@@ -242,8 +242,8 @@ def bound_fields(form: BoundForm) -> list[BoundField]:
     return [BoundField(form, spec) for spec in form.judge.fields]
 
 
-def render(macro: str, form: BoundForm, **options: Any) -> Markup:
-    """Return what a macro of carboy/form.html makes of *form*."""
+def render(macro: str, form: BoundForm | BoundField, **options: Any) -> Markup:
+    """Return what a macro of carboy/form.html makes of *form*, or of a field."""
     module: Any = current_app.jinja_env.get_template(TEMPLATE).module
     made: Markup = getattr(module, macro)(form, **options)  # macros escape what they are given
     return made

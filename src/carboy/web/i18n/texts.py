@@ -67,6 +67,14 @@ def _plural(key: Key, num: int) -> str | None:
     return None
 
 
+def _open_plural(one: str, many: str, num: int) -> str:
+    return _plural(one, num) or (one if num == 1 else many)
+
+
+def _open_plural_of(context: str, one: str, many: str, num: int) -> str:
+    return _plural((context, one), num) or (one if num == 1 else many)
+
+
 def _filled(text: str, written: str, values: Mapping[str, Any]) -> str:
     """Return *text* with *values*; as it was *written* when a translation names others.
 
@@ -89,7 +97,8 @@ def install(environment: Any) -> None:
     only the body of `{% trans %}`, which a template's author wrote, is HTML.
     """
     environment.add_extension("jinja2.ext.i18n")
+    # Jinja fills the values in itself: these return texts with their places left open.
     environment.install_gettext_callables(
-        gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
+        gettext, _open_plural, newstyle=True, pgettext=pgettext, npgettext=_open_plural_of
     )
     environment.globals["_"] = gettext
