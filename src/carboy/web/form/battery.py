@@ -91,6 +91,19 @@ class Forms(Battery):
         folder = os.path.join(app.root_path, "translations")
         mine.folder = folder if os.path.isdir(folder) else ""
         mine.__post_init__()
+        look = app.batteries.get("look")
+        if look is not None and not look.locales:
+            look.locales = [(one.tag, NAMES.get(one.tag, one.tag)) for one in mine.locales]
+
+
+NAMES = {
+    "ar": "العربية", "cs": "Čeština", "da": "Dansk", "de": "Deutsch", "en": "English",
+    "es": "Español", "fa": "فارسی", "fi": "Suomi", "fr": "Français", "he": "עברית",
+    "it": "Italiano", "ja": "日本語", "ko": "한국어", "nl": "Nederlands", "no": "Norsk",
+    "pl": "Polski", "pt": "Português", "pt-BR": "Português (Brasil)", "ru": "Русский",
+    "sv": "Svenska", "tr": "Türkçe", "uk": "Українська", "zh": "中文",
+}  # fmt: skip
+"""Languages by their own names, for the choice at the foot of a page."""
 
 
 class _Current:

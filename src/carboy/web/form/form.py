@@ -96,7 +96,8 @@ class Form(BaseModel, metaclass=_FormMeta):
 
     if TYPE_CHECKING:  # what the metaclass does, in words that type checkers know
 
-        def __new__(cls, *given: Any, **values: Any) -> Any: ...
+        def __new__(cls, *given: Any, **values: Any) -> Any:
+            """Make an object of a form; of `Form` itself, the marker of a parameter."""
 
     @classmethod
     def spec(cls) -> FormSpec:
@@ -246,6 +247,7 @@ def _kind(item: Any, choices: Any) -> str:
         return "choice"
     if typing.get_args(item) == (True,):
         return "boolean"  # Literal[True]: a box that must be ticked
+    item = typing.get_origin(item) or item
     if not isinstance(item, type):
         return ""
     return next((kind for cls, kind in KINDS if issubclass(item, cls)), _by_name(item))

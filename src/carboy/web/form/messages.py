@@ -42,6 +42,10 @@ def say(spec: FieldSpec, rule: str, ctx: Ctx | None = None) -> str:
 def of_pydantic(spec: FieldSpec, error: Mapping[str, Any]) -> str:
     """Return the sentence for one entry of `ValidationError.errors()`."""
     kind = str(error["type"])
+    if spec.kind == "text" and kind in ("too_short", "too_long"):  # of a SecretStr
+        kind = {"too_short": "min_length", "too_long": "max_length"}[kind]
+    if spec.kind == "boolean" and kind == "literal_error":  # a box that must be ticked
+        kind = "required"
     if kind in _SAYERS:  # a PydanticCustomError with the name of a rule
         return say(spec, kind, error.get("ctx"))
     if kind == "value_error":
@@ -174,8 +178,14 @@ def _choice(spec: FieldSpec, label: str, ctx: Ctx) -> str:
 
 
 def _size(spec: FieldSpec, label: str, ctx: Ctx) -> str:
-    most = format_number(round((spec.max_length or 0) / 1_000_000, 2))
-    return _("%(label)s must be at most %(size)s MB.", label=label, size=most)
+    return _("%(label)s must be at most %(size)s.", label=label, size=_bytes(spec.max_length or 0))
+
+
+def _bytes(count: int) -> str:
+    if count < 1_000:
+        return ngettext("%(num)s byte", "%(num)s bytes", count)
+    divisor, unit = (1_000, "kB") if count < 1_000_000 else (1_000_000, "MB")
+    return f"{format_number(round(count / divisor, 1))} {unit}"
 
 
 def _simply(text: str) -> Callable[[FieldSpec, str, Ctx], str]:
