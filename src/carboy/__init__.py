@@ -51,6 +51,12 @@ if TYPE_CHECKING:
     )
 
     from carboy.auth.access import require as require
+    from carboy.auth.acts import (
+        current_user as current_user,
+        sign_in as sign_in,
+        sign_out as sign_out,
+    )
+    from carboy.auth.models import User as User
     from carboy.base.access import public as public
     from carboy.base.battery import Battery as Battery
     from carboy.base.checks import Finding as Finding
@@ -101,6 +107,9 @@ if TYPE_CHECKING:
         token as token,
         where as where,
     )
+    from carboy.resource.declared import Resource as Resource
+    from carboy.resource.forms import form_for as form_for, saving as saving
+    from carboy.resource.may import may as may
     from carboy.web.csp import csp as csp, csp_nonce as csp_nonce
     from carboy.web.csrf.battery import csrf_always as csrf_always, csrf_exempt as csrf_exempt
     from carboy.web.form.form import Form as Form
@@ -125,6 +134,7 @@ _OURS = {
     "Query": "carboy.engine.params",
     "Request": "carboy.engine.requests",
     "RequestFault": "carboy.base.errors",
+    "Resource": "carboy.resource.declared",
     "Response": "carboy.engine.responses",
     "Scope": "carboy.base.scope",
     "ServiceDown": "carboy.base.errors",
@@ -132,6 +142,7 @@ _OURS = {
     "StoredFile": "carboy.data.stored",
     "StoredImage": "carboy.data.stored",
     "Timestamps": "carboy.data.mixins",
+    "User": "carboy.auth.models",
     "Versioned": "carboy.data.mixins",
     "asker": "carboy.policy.binds",
     "belongs_to": "carboy.data.relations",
@@ -140,20 +151,26 @@ _OURS = {
     "csp_nonce": "carboy.web.csp",
     "csrf_always": "carboy.web.csrf.battery",
     "csrf_exempt": "carboy.web.csrf.battery",
+    "current_user": "carboy.auth.acts",
     "db": "carboy.data.db",
     "everyone": "carboy.policy.rules",
     "field": "carboy.data.fields",
     "filters": "carboy.data.filters",
+    "form_for": "carboy.resource.forms",
     "has_many": "carboy.data.relations",
     "many_to_many": "carboy.data.relations",
+    "may": "carboy.resource.may",
     "nobody": "carboy.policy.rules",
     "owner": "carboy.policy.rules",
     "public": "carboy.base.access",
     "related": "carboy.policy.rules",
     "require": "carboy.auth.access",
     "role": "carboy.policy.rules",
+    "saving": "carboy.resource.forms",
     "scope": "carboy.base.scope",
     "search": "carboy.data.search",
+    "sign_in": "carboy.auth.acts",
+    "sign_out": "carboy.auth.acts",
     "signed_in": "carboy.policy.rules",
     "sorts": "carboy.data.sorts",
     "tenant": "carboy.policy.rules",
@@ -186,6 +203,7 @@ __all__ = [
     "Query",
     "Request",
     "RequestFault",
+    "Resource",
     "Response",
     "Scope",
     "ServiceDown",
@@ -193,6 +211,7 @@ __all__ = [
     "StoredFile",
     "StoredImage",
     "Timestamps",
+    "User",
     "Versioned",
     "abort",
     "after_this_request",
@@ -209,11 +228,13 @@ __all__ = [
     "csrf_always",
     "csrf_exempt",
     "current_app",
+    "current_user",
     "db",
     "everyone",
     "field",
     "filters",
     "flash",
+    "form_for",
     "g",
     "get_flashed_messages",
     "get_template_attribute",
@@ -225,6 +246,7 @@ __all__ = [
     "jsonify",
     "make_response",
     "many_to_many",
+    "may",
     "message_flashed",
     "nobody",
     "owner",
@@ -239,11 +261,14 @@ __all__ = [
     "request_tearing_down",
     "require",
     "role",
+    "saving",
     "scope",
     "search",
     "send_file",
     "send_from_directory",
     "session",
+    "sign_in",
+    "sign_out",
     "signed_in",
     "sorts",
     "stream_template",
