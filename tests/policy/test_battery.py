@@ -5,7 +5,7 @@ import logging
 import pytest
 from sqlalchemy.orm import Mapped
 
-from carboy import Carboy
+from carboy import Carboy, public
 from carboy.base.errors import SetupError
 from carboy.base.scope import unscoped
 from carboy.data import guards, opening
@@ -38,6 +38,7 @@ def notes(base, tmp_path, monkeypatch):
         db.session.commit()
 
     @app.post("/<int:writer>")
+    @public
     def add(writer: int):
         with db.transaction():
             db.session.add(Note(text="new", writer=writer))
