@@ -5,13 +5,17 @@ import sys
 import threading
 
 import pytest
-from sqlalchemy import exc, text
+from sqlalchemy import exc, insert, text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import Mapped
+from sqlalchemy.schema import CreateTable
 
 from carboy.base.errors import RequestFault, ServiceDown, SetupError
 from carboy.data import engines
 from carboy.data.backends.common import ALONE
 from carboy.data.engines import BACKENDS, Limits, engine_for
 from carboy.data.faults import ConstraintFault, DatabaseDown, SchemaBehind, TransactionRace
+from carboy.data.fields import field
 
 TABLES = (
     "CREATE TABLE shelf (id INTEGER PRIMARY KEY)",
@@ -218,6 +222,24 @@ def test_a_server_connection_is_set_up_for_production(request, backend):
         found = [connection.exec_driver_sql(statement).scalar() for statement in asked]
     engine.dispose()
     assert found in (["UTC", "5s", "force_custom_plan"], ["+00:00", 5, 1, "utf8mb4"])
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_mysql_address_may_lead_to_mariadb(mariadb, base):
+    """Tables get the collation that the server has; it compares by code point all the same."""
+
+    class Word(base):
+        text: Mapped[str] = field(max_length=20, unique=True)
+
+    engine = engine_for(mariadb.replace("mariadb:", "mysql:"))
+    base.metadata.drop_all(engine)
+    base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(insert(Word), [{"text": word} for word in ("a", "A", "a ")])
+    base.metadata.drop_all(engine)
+    assert "utf8mb4_0900_bin" in str(CreateTable(Word.__table__).compile(dialect=mysql.dialect()))
+    engine.dispose()
 
 
 def test_a_read_holds_no_lock_and_no_snapshot(tmp_path):

@@ -252,7 +252,8 @@ def test_parameters_of_others(book):
     ("name", "code"),
     [("nope", "data.list_name"), ("cost", "data.not_public"), ("blob", "data.filter_field"),
      ("author.nope", "data.list_name"), ("nope.name", "data.list_name"), ("tags", "data.list_name"),
-     ("author.books.title", "data.list_name")],
+     ("author.books.title", "data.list_name"), (".title", "data.list_name"), ("", "data.list_name"),
+     ("title.", "data.list_name"), ("author..name", "data.list_name")],
 )  # fmt: skip
 def test_a_wrong_declaration_is_a_mistake_of_the_program(book, name, code):
     """A name that is not there, not for everybody, or cannot be compared."""

@@ -623,3 +623,12 @@ def test_a_wrong_definition_says_what_to_write(base, define, words):
     """At the definition, or when mappers are configured; never at the first query."""
     with pytest.raises(SetupError, match=words):
         define(base)
+
+
+def test_a_relation_that_hides_a_function_says_so(base):
+    """`owner` inside of a class with a relation `owner` is the relation, not the rule."""
+    with pytest.raises(SetupError, match=r"owner as owned_by(.|\n)*\[data.shadowed\]"):
+
+        class Boat(base):
+            owner: Mapped["Boat"] = belongs_to()
+            policy = owner("owner")

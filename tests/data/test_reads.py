@@ -22,6 +22,7 @@ from carboy.data.fields import field
 from carboy.data.places import Places
 from carboy.data.reading import SHARED, lane_of
 from carboy.data.reads import FORMS, MOST_ROWS, seams
+from carboy.data.relations import belongs_to, has_many
 from carboy.data.session import Sessions
 from carboy.policy.binds import asker
 from carboy.policy.book import Rulebook
@@ -800,3 +801,25 @@ def calls(function):
 def test_a_repr_says_what_is_read(base):
     """For a shell and a log."""
     assert repr(models(base).Tag.read("id", "books.title")) == "<Tag.read('id', 'books.title')>"
+
+
+def test_a_wrong_name_is_told_with_the_line_of_its_declaration(base):
+    """At once, and where another class had to be there first: no traceback leads to it then."""
+    line = sys._getframe().f_lineno
+
+    class Writer(base):
+        works: Mapped[list["Work"]] = has_many()
+
+    late = Writer.read("id", "works.titel")
+
+    class Work(base):
+        title: Mapped[str] = field(max_length=9)
+        writer: Mapped[Writer] = belongs_to()
+
+    with pytest.raises(SetupError) as at_once:
+        Work.read("titel")
+    with pytest.raises(SetupError) as later:
+        _ = late.order
+    for error, more in ((later, 5), (at_once, 12)):
+        assert error.value.code == "data.unknown"
+        assert f"test_reads.py:{line + more}" in str(error.value)

@@ -88,6 +88,7 @@ def test_a_restore_replaces_what_is_there_only_when_told(engine, tmp_path):
     with pytest.raises(SetupError) as caught:
         restore(engine, path)
     assert caught.value.code == "backup.not_empty"
+    assert "--replace" in str(caught.value)
     assert not everything(engine)["books"]
     restore(engine, path, replace=True)
     assert everything(engine) == before
@@ -103,6 +104,7 @@ def test_a_file_that_is_there_stays(engine, tmp_path):
     with pytest.raises(SetupError) as caught:
         backup(engine, path)
     assert caught.value.code == "backup.exists"
+    assert "--replace" in str(caught.value)
     assert path.read_text() == "mine"
     backup(engine, path, replace=True)
     assert path.stat().st_size > 1000

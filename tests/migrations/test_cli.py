@@ -110,6 +110,15 @@ def test_each_database_has_its_own_migrations(shop):
 
 
 @pytest.mark.slow
+def test_a_backup_replaces_a_file_only_when_told(shop):
+    """The letter names the option that does it."""
+    assert shop("db", "backup", "kept").returncode == 0
+    refused = shop("db", "backup", "kept")
+    assert (refused.returncode, "--replace" in refused.stdout) == (1, True)
+    assert "Wrote kept" in shop("db", "backup", "kept", "--replace").stdout
+
+
+@pytest.mark.slow
 def test_sql_is_printed_instead_of_run(shop):
     """And nothing happens."""
     shop("db", "make", "-m", "first")

@@ -273,11 +273,12 @@ def seed(app: App) -> None:
 
 @db.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="FILE may be there; it goes when all is written.")
 @_database
 @pass_app
-def backup(app: App, file: Path, name: str | None) -> None:
+def backup(app: App, file: Path, replace: bool, name: str | None) -> None:
     """Write the whole database to FILE."""
-    _backups().backup(_one(app, name).engine, file)
+    _backups().backup(_one(app, name).engine, file, replace=replace)
     click.echo(f"Wrote {file}")
 
 

@@ -198,7 +198,8 @@ def _exists(target: Path) -> SetupError:
     return SetupError(
         "backup.exists",
         f"{target} is there already, and a backup overwrites nothing.",
-        hint="Choose another name, or say that it may be replaced.",
+        hint="Choose another name, or let it go: `carboy db backup --replace FILE`,"
+        " backup(engine, path, replace=True).",
     )
 
 
@@ -206,7 +207,8 @@ def _not_empty(tables: list[str]) -> SetupError:
     return SetupError(
         "backup.not_empty",
         f"The database has tables already: {', '.join(tables[:5])}.",
-        hint="Restore into an empty database, or say that what is there may be replaced.",
+        hint="Restore into an empty database, or let what is there go:"
+        " `carboy db restore --replace FILE`, restore(engine, path, replace=True).",
     )
 
 

@@ -13,11 +13,15 @@ import os
 import site
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Place", "caller"]
+from carboy.base.errors import SetupError
+
+__all__ = ["Place", "caller", "declared_at"]
 
 PACKAGE = str(Path(__file__).resolve().parents[1])
 FLOW = str(Path(PACKAGE, "engine", "flow.py"))  # below it is the server, or a test's client
@@ -57,6 +61,21 @@ def caller(view: Any = None) -> Place | None:
         frame = frame.f_back  # type: ignore[assignment]  # the outermost has none
     code = getattr(view, "__code__", None)
     return Place(_shown(code.co_filename), code.co_firstlineno) if code else None
+
+
+@contextmanager
+def declared_at(place: Place | None) -> Iterator[None]:
+    """Add to a SetupError raised inside `with` where the thing was declared that is wrong.
+
+    For what is looked at later than it is written, when no traceback leads there.
+    """
+    try:
+        yield
+    except SetupError as error:
+        if place is not None:
+            error.message = f"{error.message} It is declared at {place}."
+            error.args = (error.message,)
+        raise
 
 
 @lru_cache(maxsize=2048)

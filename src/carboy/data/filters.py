@@ -101,6 +101,8 @@ class Filters:
         self.names = tuple(names)
         self._targets: dict[str, Target] = {}
         for name in names:
+            if not all(name.split(".")):
+                raise unknown_name(model, name, fields_of(model), "column or relation")
             if "." not in name:
                 self._targets[name] = _target(model, name)
 

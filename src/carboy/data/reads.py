@@ -25,6 +25,7 @@ from sqlalchemy import inspect
 from carboy.base.errors import RequestFault, SetupError
 from carboy.base.scope import frame
 from carboy.data import selections
+from carboy.data.callers import caller, declared_at
 from carboy.data.encoders import dumps
 from carboy.data.keyset import read_page
 from carboy.data.places import MAIN
@@ -113,11 +114,13 @@ class Reading:
     ) -> None:
         self.model = model
         self._hidden = hidden
-        self._paths = selections.split(names or selections.shown(model), model)
-        self._where = tuple(where) if isinstance(where, (tuple, list)) else (where,)
-        self._order = _checked_order(model, order)
-        for path in self._paths:
-            selections.check(model, path, hidden=hidden)
+        self._declared = caller()
+        with declared_at(self._declared):
+            self._paths = selections.split(names or selections.shown(model), model)
+            self._where = tuple(where) if isinstance(where, (tuple, list)) else (where,)
+            self._order = _checked_order(model, order)
+            for path in self._paths:
+                selections.check(model, path, hidden=hidden)
         self._database = model.database or MAIN
         self._kept: WeakKeyDictionary[Lane, _Kept] = WeakKeyDictionary()
         self._last: tuple[Callable[[], Lane | None], _Kept] = (lambda: None, _Kept(None))
@@ -315,8 +318,9 @@ class Reading:
 
     def _resolve(self) -> selections.Node:
         """Return the selection; at the first use, when all classes are there."""
-        node = selections.select(self.model, self._paths, hidden=self._hidden)
-        self._order = self._completed(self._order)
+        with declared_at(self._declared):
+            node = selections.select(self.model, self._paths, hidden=self._hidden)
+            self._order = self._completed(self._order)
         self._node = node
         return node
 

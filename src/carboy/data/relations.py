@@ -56,6 +56,16 @@ class Link:
     prop: Any = item(default=None, repr=False)
     other: Link | None = item(default=None, repr=False)
 
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """Say what `policy = Policy(read=owner("owner"))` below `owner = belongs_to()` meets."""
+        raise SetupError(
+            "data.shadowed",
+            "A relation was called like a function: inside of its class, its name hides the"
+            " function of that name.",
+            hint="Usually a relation called `owner` above a policy with the rule owner(...)."
+            "\nGive one of them another name:  from carboy import owner as owned_by",
+        )
+
 
 def belongs_to(
     *,

@@ -38,6 +38,9 @@ COLUMN = re.compile(r"(?:[Cc]olumn|[Ff]ield) '(?:[^'.]+\.)*(\w+)'|column `\w+`\.
 NEAR = re.compile(r"near '.*?'(?= at line \d+\s*$)", re.DOTALL)
 QUOTED = re.compile(r"'.*'", re.DOTALL)  # greedy: a value may have quotes in it
 
+# What MySQL calls the comparing by code point, and what MariaDB does.
+COLLATIONS = ("COLLATE utf8mb4_0900_bin", "COLLATE utf8mb4_nopad_bin")
+
 CONTAINERS = frozenset({list, tuple, set, frozenset, dict})
 
 REFUSALS = "can not be used with MySQL"  # NaN
@@ -94,7 +97,11 @@ class MySQL(Backend):
         }
 
     def prepare(self, engine: Engine, limits: Limits) -> None:
-        """Refuse values that PyMySQL would write into statements as more than a value."""
+        """Refuse values that PyMySQL would write into statements as more than a value.
+
+        MariaDB may be behind a mysql:// address; it says so when it is connected to.
+        """
+        _compare_as_the_server_can(engine)
         event.listen(engine, "before_cursor_execute", _plain_values)
 
     def trouble(self, error: BaseException, statement: str) -> Trouble | None:
@@ -120,6 +127,18 @@ class MySQL(Backend):
         """Cut what is quoted: PyMySQL writes values into the statement that errors quote."""
         cut = NEAR.sub("near '...'", text)
         return cut if cut != text else QUOTED.sub("'...'", text)
+
+
+def _compare_as_the_server_can(engine: Engine) -> None:
+    """Let tables be made with the collation by code point that the server has."""
+    theirs: Any = engine.dialect.ddl_compiler
+
+    class Tables(theirs):  # type: ignore[misc]  # known when the engine is
+        def post_create_table(self, table: Any) -> str:
+            said = str(super().post_create_table(table))
+            return said.replace(*COLLATIONS) if self.dialect.is_mariadb else said
+
+    engine.dialect.ddl_compiler = Tables
 
 
 def _plain_values(
