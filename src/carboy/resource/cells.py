@@ -106,8 +106,8 @@ def plain(column: Column) -> Callable[[Any], str]:
     return write
 
 
-def _format(name: str, value: Any) -> str:
-    return str(current_app.jinja_env.globals[name](value))  # type: ignore[operator]  # web/i18n
+def _format(name: str, value: Any, *how: str) -> str:
+    return str(current_app.jinja_env.globals[name](value, *how))  # type: ignore[operator]  # web/i18n
 
 
 def _text(value: Any) -> Markup:
@@ -138,7 +138,8 @@ def _json(value: Any) -> Markup:
 def _moment(name: str) -> Callable[[Any], Markup]:
     def write(value: Any) -> Markup:
         return Markup('<time datetime="{}">{}</time>').format(
-            value.isoformat(), _format(name, value)
+            value.isoformat(),
+            _format(name, value, "short" if name == "format_datetime" else "medium"),
         )
 
     return write

@@ -296,6 +296,9 @@ def _columns(shown: Mapping[str, Field], title: str) -> list[str]:
         if name != title and not (one.key and one.automatic) and _brief(one)
     ]
     late = [name for name in short if shown[name].write == "never"]
+    if "created_at" in late and "updated_at" in late:
+        late.remove("updated_at")
+        short.remove("updated_at")  # one moment is enough to find a row by
     first = [title] if title in shown else []
     return [*first, *(name for name in short if name not in late), *late][:LIST]
 

@@ -26,9 +26,12 @@ def add(app: Any, resource: Resource) -> None:
     """Register the pages and the API of *resource*."""
     if resource.pages:
         app.register_blueprint(import_module("carboy.resource.html").blueprint(resource))
+        line(app, resource, "shop")
     if resource.api:
         app.register_blueprint(import_module("carboy.resource.rest").blueprint(resource))
         _only_problems(app)
+        if "carboy_openapi" not in app.blueprints:
+            app.register_blueprint(import_module("carboy.resource.openapi.routes").blueprint())
 
 
 def _only_problems(app: Any) -> None:

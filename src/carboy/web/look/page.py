@@ -119,11 +119,20 @@ class Page:
             if entry.shell == shell and (entry.visible is None or entry.visible()):
                 group = groups.setdefault(entry.group, Group(entry.group, []))
                 group.lines.append(_line(entry))
+        _settle(line for group in groups.values() for line in group.lines)
         return list(groups.values())
 
     def wrong(self, *forms: Any) -> int:
         """Return how many errors the forms of a page have; what is no form has none."""
         return sum(_wrong(form) for form in forms)
+
+
+def _settle(lines: Iterable[dict[str, Any]]) -> None:
+    """Leave one line current: the page itself, else the first it may be below."""
+    marked = [line for line in lines if line["current"]]
+    best = next((line for line in marked if line["current"] == "page"), marked[0] if marked else 0)
+    for line in marked:
+        line["current"] = line["current"] if line is best else ""
 
 
 def _line(entry: Entry) -> dict[str, Any]:
