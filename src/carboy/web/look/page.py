@@ -7,7 +7,7 @@ One small object serves all requests; it looks at the current one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -130,9 +130,10 @@ class Page:
 def _settle(lines: Iterable[dict[str, Any]]) -> None:
     """Leave one line current: the page itself, else the first it may be below."""
     marked = [line for line in lines if line["current"]]
-    best = next((line for line in marked if line["current"] == "page"), marked[0] if marked else 0)
+    pages = [line for line in marked if line["current"] == "page"]
     for line in marked:
-        line["current"] = line["current"] if line is best else ""
+        if line is not (pages or marked)[0]:
+            line["current"] = ""
 
 
 def _line(entry: Entry) -> dict[str, Any]:
