@@ -1,7 +1,25 @@
 """What tests of accounts share; imported by name."""
 
+import threading
+
 WORDS = "a crate of green glass"  # the password of everybody here
 SECRET = "only for tests, and long enough for one"
+
+
+def batteries():
+    """Return new ones; by name, each would be looked for among all installed packages.
+
+    Without csrf and access, which have tests of their own.
+    """
+    from carboy.auth.battery import Accounts
+    from carboy.data.battery import Data
+    from carboy.engine.battery import Typed
+    from carboy.observe.battery import Ids, Logs, Metrics
+    from carboy.policy.battery import Policies
+    from carboy.web.battery import Csp, Headers, Hosts, Limits, Pages
+
+    kinds = (Ids, Logs, Metrics, Limits, Headers, Data, Policies, Hosts, Csp, Pages, Typed)
+    return tuple(kind() for kind in (*kinds, Accounts))
 
 
 def views(app):
@@ -26,6 +44,16 @@ def views(app):
     @app.post("/keep")
     def keep():
         session.update(request.get_json())
+        return {}
+
+    app.both_inside = threading.Barrier(2, timeout=10)
+
+    @app.post("/slowly")
+    def slowly():
+        _ = session.get("x")
+        app.both_inside.wait()
+        session.update(request.get_json())
+        session.pop("old", None)
         return {}
 
     @app.get("/orders/<int:number>")

@@ -8,9 +8,7 @@ import pytest
 # The helpers (auth_kit.py) are an ordinary module, which tests here import by name.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from auth_kit import SECRET, adder, views, visit
-
-BATTERIES = ("compatible", "policy", "hosts", "csp", "pages", "typed")
+from auth_kit import SECRET, adder, batteries, views, visit
 
 
 def pytest_collection_finish():
@@ -34,7 +32,6 @@ def people(monkeypatch):
 def make_app(tmp_path):
     """Make a shop: make_app(address, OPTION=value); its tables are there, and nobody in them."""
     from carboy import Carboy
-    from carboy.auth.battery import Accounts
     from carboy.auth.models import User, UserLink, UserSession
     from carboy.base.scope import unscoped
     from carboy.data.db import db
@@ -43,7 +40,7 @@ def make_app(tmp_path):
 
     def make(address=None, **options):
         app = Carboy(
-            "shop", batteries=(*BATTERIES, Accounts()),
+            "shop", batteries=batteries(),
             root_path=str(tmp_path), instance_path=str(tmp_path),
         )  # fmt: skip
         app.secret_key = SECRET

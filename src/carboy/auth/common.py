@@ -39,6 +39,7 @@ dollar diamond silver golden pepper ginger maggie
 """
 COMMON = frozenset(WORDS.split())
 
+SIGNS = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ "  # what people put behind a word
 KEYS = ("qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "yxcvbnm", "zxcvbnm")
 RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", *KEYS)
 
@@ -58,7 +59,9 @@ def is_common(password: str) -> bool:
         return True
     if any(text in run or text in run[::-1] for run in RUNS):
         return True
-    word = text.strip("0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ ")
+    if any(text[:end] in COMMON for end in range(len(text.rstrip(SIGNS)), len(text))):
+        return True
+    word = text.strip(SIGNS)
     half = text[: len(text) // 2]
     doubled = len(text) % 2 == 0 and text == half * 2 and (half in COMMON or half.isdigit())
     return word in COMMON or doubled or (not word and len(set(text)) <= 4)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from carboy.auth.emails import plain
 from carboy.auth.models import User, UserLink, role_names
-from carboy.auth.session import ID_BYTES, hashed
+from carboy.auth.session import ID_BYTES, TOKEN, hashed
 from carboy.auth.store import reading, settle_views, writing
 from carboy.base.scope import finding
 from carboy.data.db import db
@@ -121,6 +121,8 @@ def new_link(user_id: Any, purpose: str = "sign-in") -> str:
 
 def use_link(token: str, purpose: str = "sign-in") -> Any:
     """Return whose link that is, and use it up; None when it is no good any more."""
+    if not TOKEN.fullmatch(token):
+        return None
     good = sa.and_(
         _L.c.id == hashed(token), _L.c.purpose == purpose, _L.c.expires_at > now()
     )  # fmt: skip
