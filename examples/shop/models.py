@@ -8,8 +8,10 @@ from carboy import (
     Model,
     Policy,
     Timestamps,
+    User,
     Versioned,
     belongs_to,
+    db,
     everyone,
     field,
     has_many,
@@ -19,8 +21,8 @@ from carboy import (
     role,
     signed_in,
     unique,
+    unscoped,
 )
-from carboy.auth.models import User
 
 SUBJECTS = {
     "adventure": "Adventure",
@@ -56,6 +58,9 @@ class Book(Timestamps, Versioned, Model):
     subject: Mapped[str] = field(max_length=20, choices=SUBJECTS.items(), index=True)
     keywords: Mapped[str] = field(max_length=200, default="", search=True)
     about: Mapped[str] = field(max_length=2000, widget="textarea")
+    headline: Mapped[str] = field(
+        max_length=80, default="", help="Makes it a book of the week, when its week comes.",
+    )  # fmt: skip
     pages: Mapped[int] = field(ge=1, le=10_000)
     price_cents: Mapped[int] = field(ge=0, le=1_000_000, label="Price", unit="cents")
     stock: Mapped[int] = field(ge=0, le=100_000)
@@ -71,8 +76,8 @@ class Review(Timestamps, Model):
 
     book: Mapped[Book] = belongs_to(on_delete="cascade", write="create")
     reader: Mapped[User] = belongs_to(on_delete="cascade", default="current_user")
-    stars: Mapped[int] = field(ge=1, le=5, message="Choose one to five stars.")
-    title: Mapped[str] = field(max_length=80, default="")
+    stars: Mapped[int] = field(ge=1, le=5, widget="stars", label="Your stars")
+    title: Mapped[str] = field(max_length=80, default="", label="In a few words")
     text: Mapped[str] = field(
         max_length=2000, min_length=1, widget="textarea", label="Your review",
         help="Up to 2,000 characters. Say what you would tell a friend.",
@@ -85,6 +90,17 @@ class Review(Timestamps, Model):
         update=owner("reader"),
         delete=owner("reader") | staff,
     )
+
+
+def rate(book_id: int, *, without: int = 0) -> None:
+    """Work out the rating of a book anew. without: the key of a review that is going."""
+    with unscoped("ratings belong to the shop"), db.transaction() as session:
+        of_book = (Review.book_id == book_id, Review.id != without)
+        rating, readers = session.execute(
+            db.select(db.func.avg(Review.stars), db.func.count()).where(*of_book)
+        ).one()
+        book = session.get(Book, book_id)
+        book.rating, book.readers = rating and float(rating), readers
 
 
 class Wish(Timestamps, Model):

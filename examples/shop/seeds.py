@@ -12,7 +12,7 @@ BOOKS = Path(__file__).with_name("books.toml")
 
 def seed() -> None:
     """Put the books of books.toml on the shelves, those that are not there yet."""
-    known = set(db.session.execute(db.select(Book.title, Book.author)).tuples())
+    known = set(db.session.execute(db.select(Book.title, Book.author)))
     for one in tomllib.loads(BOOKS.read_text())["book"]:
         if (one["title"], one["author"]) not in known:
             db.session.add(book(**one))

@@ -7,15 +7,9 @@ import pytest
 from models import DELIVERY, Book, Order
 
 from carboy import unscoped
-from carboy.auth.models import User
 
 ADDRESS = {"name": "Ines", "street": "Krzyża 14", "postcode": "31-028", "city": "Kraków",
            "country": "Poland"}  # fmt: skip
-
-
-@pytest.fixture
-def ines(make):
-    return make(User, name="Ines")
 
 
 @pytest.fixture
