@@ -1,9 +1,18 @@
 """Applications with the look, and a browser that sees them."""
 
+import importlib.util
+import shutil
+import threading
+from pathlib import Path
+
 import pytest
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from carboy import Carboy
 from carboy.web.look.battery import Look
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
 @pytest.fixture
@@ -53,3 +62,64 @@ def write(tmp_path):
         path.write_text(text)
 
     return write
+
+
+# The browser tier
+
+
+class Quiet(WSGIRequestHandler):
+    """Writes no line per request: the application does."""
+
+    def log(self, *args):
+        pass
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The address of the application in pages_app.py."""
+    path = Path(__file__).with_name("pages_app.py")
+    spec = importlib.util.spec_from_file_location("look_pages_app", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    app = module.make(tmp_path_factory.mktemp("look"))
+    server = make_server("127.0.0.1", 0, app, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium as the system installs it."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine; as root, bin/test installs it")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open pages that remember what the browser complained about, as `page.complaints`."""
+    contexts = []
+
+    def open_page(width=1280, **options):
+        viewport = {"width": width, "height": 800}
+        context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
+        contexts.append(context)
+        context.set_default_timeout(10_000)  # milliseconds
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
