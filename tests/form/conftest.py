@@ -68,7 +68,7 @@ class Element:
 @pytest.fixture
 def app():
     """An application with forms."""
-    app = Carboy("app", batteries=("typed", Forms()), root_path=os.path.dirname(__file__))
+    app = Carboy("app", batteries=("typed", "pages", Forms()), root_path=os.path.dirname(__file__))
     app.testing = True
     app.secret_key = "only for tests"
     app.seal()

@@ -17,18 +17,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from carboy.web.form.judge import judge_of
 from carboy.web.form.reading import KEY_NAME, Reading, read
 from carboy.web.form.spec import FILES
 from carboy.web.form.values import shown
-from carboy.web.form.widgets import BoundField, bound_fields, render
+from carboy.web.form.widgets import BoundField, bound_fields, macros, render, render_field
 from carboy.web.i18n.locales import in_locale
 from carboy.web.i18n.texts import _, ngettext
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
     from pydantic import BaseModel
 
     from carboy.web.form.spec import FormSpec
@@ -103,6 +103,16 @@ class BoundForm:
     def fields(self) -> list[BoundField]:
         """The fields with their values, in their order."""
         return bound_fields(self)
+
+    @property
+    def all(self) -> Markup:
+        """All fields as HTML, one after the other."""
+        return Markup("").join([render_field(one) for one in self.fields])
+
+    @cached_property
+    def macros(self) -> Any:
+        """The macros of carboy/form.html."""
+        return macros()
 
     @cached_property
     def _by_name(self) -> dict[str, BoundField]:

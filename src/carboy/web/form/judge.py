@@ -51,6 +51,7 @@ class Judge:
             if not isinstance(one.choices, tuple) and one.name in given
         }
         self.multipart = any(_has_file(one) for one in self.fields)
+        self.shapes: dict[Any, Any] = {}  # of widgets.py: fields as they look without a value
         self.buttons = any(
             one.kind == "rows" or not isinstance(one.choices, tuple) for one in self.fields
         )
