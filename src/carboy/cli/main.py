@@ -35,6 +35,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("carboy.cli.check:check", "Say what is wrong with the set-up; fails on errors."),
     "config": ("carboy.cli.config:config", "Show every option, its value and where it came from."),
     "policy": ("carboy.cli.policy:policy", "Say who may do what with each model, and why."),
+    "openapi": ("carboy.cli.api:openapi", "Print the OpenAPI 3.1 document of the application."),
+    "client": ("carboy.cli.api:client", "Write a typed Python client of the application's API."),
     "db": ("carboy.cli.db:db", "Keep databases in step with the models: migrations, seeds."),
     "users": (
         "carboy.cli.users:users",
@@ -46,8 +48,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 """Name to (where the command is, its line in --help): nothing imported to list them."""
 
 PANELS = {
-    "Work": ("new", "eject", "dev", "db", "users", "shell", "secret"),
-    "Look": ("routes", "check", "config", "policy"),
+    "Work": ("new", "eject", "dev", "db", "users", "client", "shell", "secret"),
+    "Look": ("routes", "check", "config", "policy", "openapi"),
     "Serve": ("run",),
 }
 
