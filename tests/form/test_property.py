@@ -5,6 +5,7 @@ import io
 from decimal import Decimal
 from typing import Any, Literal
 
+import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from pydantic import ConfigDict, Field, create_model
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -47,10 +48,9 @@ WIDGETS = {"text": ["", "textarea", "password", "hidden"], "choice": ["", "radio
 texts = st.one_of(
     st.text(max_size=12),
     st.text(st.characters(codec=None), max_size=8),
-    st.sampled_from(
-        ["", "0", "-1", "7", "1e5", "NaN", "on", "a", "2026-05-01", "12:00", "\0", "'\"><x>"]
-        + ["2026-05-01T12:00", "\ud800", "\u202e", "9" * 400, "[" * 50, "1.234,5", "3", "4"]
-    ),
+    st.just('"<x>'),
+    st.sampled_from(["", "0", "-1", "7", "1e5", "NaN", "on", "a", "2026-05-01", "12:00", "\0"]),
+    st.sampled_from(["2026-05-01T12:00", "\ud800", "\u202e", "9" * 400, "[" * 50, "1.234,5", "4"]),
 )  # fmt: skip
 
 
@@ -98,6 +98,7 @@ def names_of(spec):
     return names
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

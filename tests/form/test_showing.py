@@ -210,6 +210,13 @@ def test_what_was_typed_comes_back_escaped(post, page):
     assert found.by_name("blurb")[0].text == f"\n{shown}"
 
 
+def test_what_is_shown_without_errors_is_escaped(ctx, page):
+    """Values of a row were typed by somebody, too."""
+    html = str(BoundForm(SPEC, dict.fromkeys(FILLED, EVIL) | {"lines": [], "blurb": EVIL})())
+    assert "<script" not in html
+    assert page(html).by_name("title")[0].get("value") == EVIL.replace("\0", "\ufffd")
+
+
 def test_the_summary_counts_and_links(post, page):
     """It has the focus, says how many, and leads to each field."""
     form = post(SPEC, WRONG)
