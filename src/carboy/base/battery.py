@@ -10,7 +10,9 @@ default.
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,7 +30,10 @@ GROUP = "carboy.batteries"
 COMPATIBLE = ("ids", "logs", "metrics", "health", "limits", "headers", "data")
 """What changes no answer's meaning: adopted by an existing Flask application."""
 
-DEFAULT = (*COMPATIBLE, "policy", "hosts", "csp", "pages", "typed")
+DEFAULT = (
+    *COMPATIBLE, "policy", "hosts", "csp", "csrf", "pages", "typed", "access",
+    "look", "forms", "accounts", "resources", "admin",
+)  # fmt: skip
 """Everything, including what closes the application."""
 
 PRESETS = {"compatible": COMPATIBLE, "default": DEFAULT}
@@ -106,18 +111,27 @@ def resolve(wanted: str | Iterable[str | Battery]) -> tuple[Battery, ...]:
 
 def load(name: str) -> Battery:
     """Return a new instance of the battery that is installed as *name*."""
-    for entry in metadata.entry_points(group=GROUP, name=name):
-        battery = entry.load()()
-        assert isinstance(battery, Battery), f"{entry.value} is not a Battery"
+    known = _installed(tuple(sys.path))
+    if name in known:
+        battery = known[name].load()()
+        assert isinstance(battery, Battery), f"{known[name].value} is not a Battery"
         return battery
-    known = sorted({entry.name for entry in metadata.entry_points(group=GROUP)})
     near = difflib.get_close_matches(name, [*known, *PRESETS], n=1)
     raise SetupError(
         "battery.unknown",
         f"There is no battery called {name!r}.",
         hint=(f"Did you mean {near[0]!r}? " if near else "")
-        + f"Installed: {', '.join(known)}. Presets: {', '.join(PRESETS)}.",
+        + f"Installed: {', '.join(sorted(known))}. Presets: {', '.join(PRESETS)}.",
     )
+
+
+@lru_cache(maxsize=8)
+def _installed(path: tuple[str, ...]) -> dict[str, metadata.EntryPoint]:
+    """Return what is installed along *path*, by name.
+
+    PERF: 5 ms, for every package that is installed is looked into.
+    """
+    return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
 
 
 def _spread(wanted: str | Iterable[str | Battery]) -> Iterable[str | Battery]:
