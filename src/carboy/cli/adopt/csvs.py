@@ -82,8 +82,8 @@ class CsvFile:
 def open_csv(path: Path) -> CsvFile:
     """Find out how *path* is written. Raises SetupError for what is no table of text."""
     encoding = encoding_of(path)
-    with path.open("rb") as raw:
-        text = io.TextIOWrapper(raw, encoding, newline="", errors="replace").read(SAMPLE)
+    with path.open(encoding=encoding, newline="", errors="replace") as file:
+        text = file.read(SAMPLE)
     if not text.strip():
         raise _empty(path)
     cut = len(text) == SAMPLE
@@ -99,7 +99,7 @@ def open_csv(path: Path) -> CsvFile:
     if has_header and body and min(widths) > len(head):
         names += [""] * (min(widths) - len(head))
         notes.append(f"has {len(head)} headers over {min(widths)} values: the last have no name")
-    if has_header and not body:
+    if has_header and not body and not cut:
         raise SetupError(
             "new.from.rows",
             f"{path} has a line of headers and no rows, so nothing tells what its columns hold.",

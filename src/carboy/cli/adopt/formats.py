@@ -129,7 +129,7 @@ def _numbers(before: str, after: str) -> tuple[Format, ...]:
         made("comma", grouped("[.]") + r"(?:,\d+)?", ".", ",", "1.234,5"),
         made("spaced", grouped(SPACES) + r"(?:,\d+)?", " \u00a0\u202f", ",", "1 234,5"),
         made("swiss", grouped(QUOTES) + r"(?:\.\d+)?", "'\u2019", ".", "1'234.5"),
-        Format("science", "number", r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?",
+        Format("science", "number", r"-?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?",
                lambda text: repr(float(text)) if float(text) - float(text) == 0 else _infinite(),
                "1.5e3"),
     )  # fmt: skip

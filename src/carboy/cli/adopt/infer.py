@@ -24,14 +24,19 @@ if TYPE_CHECKING:
     from carboy.cli.adopt.profiles import Misfit, Profile
     from carboy.cli.adopt.staging import Sheet
 
-__all__ = ["infer"]
+__all__ = ["CODES", "infer"]
 
 MOST_DIGITS = 18  # of a Decimal, on every database
 ROOMS = (10, 20, 40, 60, 80, 120, 200, 300, 500, 1000, 2000, 5000)
+MANY = 50  # rows from which their lengths tell something
 LONG = 200  # characters from which a text wants several lines
 MEMBERS, OFTEN = 12, 6  # of an enumeration: how many, and how often each at least on average
 MONEY = re.compile(
     r"price|cost|amount|total|salary|wage|revenue|gross|budget|fee|balance|money|payment|tax|paid"
+)
+CODES = re.compile(
+    r"(?:.*_)?(?:code|iata|icao|isbn|isbn_?13|ean|upc|sku|slug|email|e_mail|username|login|symbol"
+    r"|ticker|iso|iso_?[23]|key|uuid|guid|number|nr|no|barcode|doi|orcid|vin|iban|state)\d?"
 )
 YES = re.compile(r"(?:is|has|can|was|with|allow)_|active|enabled|deleted|visible|published$")
 
@@ -48,7 +53,7 @@ def infer(sheet: Sheet, at: int, name: str, *, skip_bad: bool) -> Column:
         _written(column, profile, sheet, skip_bad)
     column.optional = _optional(column, raw, profile, sheet)
     if column.kind == "text":
-        _size(column, raw, profile)
+        _size(column, raw, profile, sheet)
         _enumerate(column, raw, profile, sheet)
     return column
 
@@ -328,12 +333,14 @@ def _shapes(sheet: Sheet, at: int) -> set[str]:
 # -- text --
 
 
-def _size(column: Column, raw: RawColumn, profile: Profile) -> None:
+def _size(column: Column, raw: RawColumn, profile: Profile, sheet: Sheet) -> None:
     longest = profile.longest
     if raw.max_length and raw.max_length >= longest:
         column.max_length = raw.max_length if raw.max_length <= ROOMS[-1] else None
     else:
-        column.max_length = next((room for room in ROOMS if room >= longest * 1.3), None)
+        wanted = longest * 1.3 if CODES.fullmatch(column.name) else max(longest * 1.3, 40)
+        wanted = wanted if sheet.count >= MANY else max(wanted, 60)  # a few tell little
+        column.max_length = next((room for room in ROOMS if room >= wanted), None)
     if column.convert is to.any_text:
         column.max_length = max(column.max_length or 0, 200) if column.max_length else None
     if longest > LONG or profile.broken or (not column.max_length and longest == 0):

@@ -7,12 +7,12 @@ else       every row gets an id of ours, and codes that never repeat are unique
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from carboy.cli.adopt import converters as to
 from carboy.cli.adopt.drafts import Column, Draft, Link
+from carboy.cli.adopt.infer import CODES
 from carboy.cli.adopt.names import plain, singular, unique_name
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ __all__ = ["can_be_key", "find_keys", "in_words", "is_unique", "link_nested", "t
 
 INDEXED = 768  # characters; more than these no index of MariaDB takes
 KEYS = frozenset({"text", "integer", "uuid", "date"})
-CODES = re.compile(
-    r"(?:.*_)?(?:code|iata|icao|isbn|isbn_?13|ean|upc|sku|slug|email|e_mail|username|login|symbol"
-    r"|ticker|iso|iso_?[23]|key|uuid|guid|number|nr|no|barcode|doi|orcid|vin|iban)\d?"
-)
 
 
 def find_keys(drafts: Iterable[Draft], stage: Stage) -> None:

@@ -60,8 +60,18 @@ def call(before: str, arguments: Sequence[str], indent: int, after: str = ")") -
     line = inner + ", ".join(arguments)
     if len(line) <= WIDTH:
         return f"{before}\n{line}\n{space}{after}"
-    lines = "\n".join(f"{inner}{argument}," for argument in arguments)
+    lines = "\n".join(_each(argument, indent + 4) for argument in arguments)
     return f"{before}\n{lines}\n{space}{after}"
+
+
+def _each(argument: str, indent: int) -> str:
+    """Return one argument on its line; a tuple that is too long on several."""
+    space = " " * indent
+    if indent + len(argument) + 1 <= WIDTH or not argument.endswith(")") or "=(" not in argument:
+        return f"{space}{argument},"
+    before, _, items = argument.partition("=(")
+    lines = [f"{space}    {item}," for item in items.removesuffix(")").split(", ")]
+    return "\n".join([f"{space}{before}=(", *lines, f"{space}),"])
 
 
 def _opening(drafts: Sequence[Draft], title: str, sources: str) -> str:

@@ -136,7 +136,8 @@ def label(source: str, name: str) -> str:
         text = label_of(text)  # first_name: a name for programs
     elif re.fullmatch(r"[A-Za-z]+(?:[A-Z][a-z]+)+|[A-Za-z_0-9]+", text):
         text = label_of(text)
-    return "" if text == label_of(name) else text[:80]
+    same = text[:1].upper() + text[1:] == label_of(name)  # "last name" is "Last name" to people
+    return "" if same else text[:80]
 
 
 def _next(name: str) -> str:

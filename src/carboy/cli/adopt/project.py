@@ -29,12 +29,13 @@ def write_project(
     """Write the whole project but its migration and its rows."""
     title = title_of(called)
     doubts = unsure(drafts, notes)
-    paths = [_path(one) for one in drafts]
+    tested = [one for one in drafts if not one.links_of_many] or drafts
     words = {
         "@files@": '"app.py", "models.py", "tests"',
         "@sources@": sources,
         "@links@": "\n".join(map(_link, drafts)),
-        "@paths@": _listed(paths),
+        "@imports@": _imports(tested),
+        "@kept@": "\n".join(f"    ({one.cls}, {quoted(_path(one))})," for one in tested),
         "@summary@": "\n".join(f"- {line}" for line in summary(drafts)),
         "@unsure@": "Not sure:\n\n" + "\n".join(f"- {line}" for line in doubts) if doubts else "",
         "@mapping@": "\n".join(mapping(drafts)),
@@ -46,12 +47,8 @@ def write_project(
 
 def app_text(drafts: Sequence[Draft], title: str, sources: str) -> str:
     """Return app.py."""
-    names = sorted(one.cls for one in drafts)
-    imports = f"from models import {', '.join(names)}"
-    if len(imports) > 100:
-        imports = "from models import (\n" + "".join(f"    {name},\n" for name in names) + ")"
     lines = "\n".join(map(_resource, drafts))
-    return APP.format(title=title, sources=sources, imports=imports, resources=lines)
+    return APP.format(title=title, sources=sources, imports=_imports(drafts), resources=lines)
 
 
 APP = '''"""{title}: a Carboy application, begun from {sources}.
@@ -92,14 +89,12 @@ def _path(one: Draft) -> str:
     return "/" + one.table.replace("_", "-")
 
 
-def _listed(paths: Sequence[str]) -> str:
-    """Return the items of a list, wrapped as ruff does."""
-    items = ", ".join(map(quoted, paths))
-    if len(items) + len("LISTS = []") <= 100:
-        return items
-    if len(items) <= 96:
-        return f"\n    {items},\n"
-    return "\n" + "".join(f"    {quoted(path)},\n" for path in paths)
+def _imports(drafts: Sequence[Draft]) -> str:
+    names = sorted(one.cls for one in drafts)
+    line = f"from models import {', '.join(names)}"
+    if len(line) <= 100:
+        return line
+    return "from models import (\n" + "".join(f"    {name},\n" for name in names) + ")"
 
 
 def _link(one: Draft) -> str:

@@ -53,7 +53,26 @@ def draft(stage: Stage, project: str, *, skip_bad: bool = False) -> list[Draft]:
         one.title = _title(one)
         _search(one)
         one.listed = _listed(one, stage.sheets[one.number])
-    return _ordered(drafts)
+    return _uncircled(_ordered(drafts))
+
+
+def _uncircled(drafts: list[Draft]) -> list[Draft]:
+    """Cut references to tables that come later: they refer back, and no table could be first."""
+    seen: set[int] = set()
+    tables: set[str] = set()
+    for one in drafts:
+        seen.add(one.number)
+        tables.add(one.table)
+        for column in one.columns:
+            if column.link is not None and column.link.target not in seen:
+                target = next(d for d in drafts if d.number == column.link.target)
+                column.unsure.append(f"refers to {target.cls}, which refers back: no belongs_to()")
+                column.link = None
+        cut = [link for link in one.links_of_many if link[1] not in tables]
+        for link in cut:
+            one.links_of_many.remove(link)
+            one.unsure.append(f"refers to {link[1]}, which refers back: no foreign key")
+    return drafts
 
 
 def _columns(sheet: Sheet, made: Draft, stage: Stage, skip_bad: bool) -> list[Column]:
