@@ -93,14 +93,22 @@ class Review(Timestamps, Model):
 
 
 def rate(book_id: int, *, without: int = 0) -> None:
-    """Work out the rating of a book anew. without: the key of a review that is going."""
-    with unscoped("ratings belong to the shop"), db.transaction() as session:
-        of_book = (Review.book_id == book_id, Review.id != without)
-        rating, readers = session.execute(
+    """Work out the rating of a book anew, in the transaction of the review that changes it.
+
+    without: the key of a review that is going.
+    """
+    of_book = (Review.book_id == book_id, Review.id != without)
+    connection = db.session.connection()
+    with unscoped("ratings belong to the shop"):
+        mine = db.select(Book.id).where(Book.id == book_id)
+        connection.execute(mine.with_for_update(key_share=True))  # two readers: one at a time
+        rating, readers = connection.execute(
             db.select(db.func.avg(Review.stars), db.func.count()).where(*of_book)
         ).one()
-        book = session.get(Book, book_id)
-        book.rating, book.readers = rating and float(rating), readers
+        connection.execute(
+            db.update(Book).where(Book.id == book_id)
+            .values(rating=rating and float(rating), readers=readers)
+        )  # fmt: skip
 
 
 class Wish(Timestamps, Model):

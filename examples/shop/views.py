@@ -179,7 +179,7 @@ def checkout() -> Any:
         session.pop("cart")
         return redirect(url_for(".order", id=key, new=1), 303)
     page = render_template("checkout.html", form=form, lines=lines, cents=cart.cents(lines),
-                           delivery=DELIVERY[form["delivery"].text or "post"])  # fmt: skip
+                           speed=form["delivery"].text or "post", prices=DELIVERY)  # fmt: skip
     return page, form.status
 
 

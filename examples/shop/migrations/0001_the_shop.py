@@ -1,14 +1,17 @@
 """the shop
 
-- new table books (id, title, author, year, language, subject, keywords, about, headline, pages, price_cents, stock, rating, readers, created_at, updated_at, version)
+- new table books (id, title, author, year, language, subject, keywords, about, headline, pages,
+  price_cents, stock, rating, readers, created_at, updated_at, version)
 - new table carboy_changes (id, model, key, title, action, who, at, values)
 - new table carboy_once (digest, fingerprint, result, created_at)
 - new table carboy_uploads (id, token, who, about, at, text)
 - new table users (id, email, name, password_hash, roles, active, created_at, password_changed_at)
-- new table orders (id, state, name, street, postcode, city, country, delivery, delivery_cents, total_cents, customer_id, created_at, updated_at, version)
+- new table orders (id, state, name, street, postcode, city, country, delivery, delivery_cents,
+  total_cents, customer_id, created_at, updated_at, version)
 - new table reviews (id, stars, title, text, book_id, reader_id, created_at, updated_at)
 - new table user_links (id, purpose, expires_at, user_id)
-- new table user_sessions (id, data, version, stamp, created_at, seen_at, expires_at, agent, address, user_id)
+- new table user_sessions (id, data, version, stamp, created_at, seen_at, expires_at, agent,
+  address, user_id)
 - new table wishes (id, book_id, reader_id, created_at, updated_at)
 - new table order_lines (id, count, price_cents, order_id, book_id)
 - books gets an index on author
@@ -99,7 +102,8 @@ def upgrade() -> None:
         sa.CheckConstraint("stock >= 0", name="ck_books_stock_ge"),
         sa.CheckConstraint("stock <= 100000", name="ck_books_stock_le"),
         sa.CheckConstraint(
-            "subject IN ('adventure', 'drama', 'fable', 'gothic', 'history', 'mystery', 'philosophy', 'poetry', 'romance', 'science', 'sea', 'society', 'travel')",
+            "subject IN ('adventure', 'drama', 'fable', 'gothic', 'history', 'mystery', "
+            "'philosophy', 'poetry', 'romance', 'science', 'sea', 'society', 'travel')",
             name="ck_books_subject_choice",
         ),
         kinds.only(
@@ -275,7 +279,9 @@ def upgrade() -> None:
             name="ck_orders_city_min_length",
         ),
         sa.CheckConstraint(
-            "country IN ('Austria', 'Belgium', 'Czechia', 'Denmark', 'Finland', 'France', 'Germany', 'Greece', 'Ireland', 'Italy', 'Netherlands', 'Norway', 'Poland', 'Portugal', 'Spain', 'Sweden', 'Switzerland', 'United Kingdom')",
+            "country IN ('Austria', 'Belgium', 'Czechia', 'Denmark', 'Finland', 'France', "
+            "'Germany', 'Greece', 'Ireland', 'Italy', 'Netherlands', 'Norway', 'Poland', "
+            "'Portugal', 'Spain', 'Sweden', 'Switzerland', 'United Kingdom')",
             name="ck_orders_country_choice",
         ),
         kinds.only(
