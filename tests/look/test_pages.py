@@ -182,8 +182,8 @@ class Person:
 def test_the_account_menu_knows_who_is_signed_in(look_app, render):
     """A link for visitors, a menu with a form that signs out for others."""
     accounts = Blueprint("accounts", __name__)
-    accounts.add_url_rule("/sign-in", "sign_in", lambda: "")
-    accounts.add_url_rule("/sign-out", "sign_out", lambda: "", methods=["POST"])
+    accounts.add_url_rule("/sign-in", "sign_in_form", lambda: "")
+    accounts.add_url_rule("/sign-out", "sign_out_post", lambda: "", methods=["POST"])
     look_app.register_blueprint(accounts)
 
     assert '<a class="navlink" href="/sign-in">' in render(page("shop"))

@@ -24,7 +24,7 @@ from carboy.web.negotiate import wants_page
 if TYPE_CHECKING:
     from carboy.base.scope import Scope
 
-__all__ = ["NOTE", "Route", "checked", "keep", "require", "who_may"]
+__all__ = ["NOTE", "Route", "ask_to_sign_in", "checked", "keep", "require", "who_may"]
 
 LOG = logging.getLogger("carboy.access")
 
@@ -112,7 +112,7 @@ def keep(ctx: Any, who: Any, sign_in: str, route: Callable[[], Route]) -> Any:
     if asker.system or who.decide(_no_row, asker) is True:
         return None
     if asker.user is None and getattr(who, "answer", None) is not False:
-        return _sign_in(ctx, sign_in)
+        return ask_to_sign_in(ctx, sign_in)
     return _denied(ctx, asker, who, told)
 
 
@@ -146,7 +146,7 @@ def _denied(ctx: Any, asker: Scope, who: Any, told: bool) -> NoReturn:
     )
 
 
-def _sign_in(ctx: Any, page: str) -> Any:
+def ask_to_sign_in(ctx: Any, page: str) -> Any:
     """Answer a visitor: people are led to the sign-in page and back, programs get a 401."""
     environ = ctx.environ
     if not page or not wants_page(environ):

@@ -16,14 +16,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import current_app, flash, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
+from carboy.auth.access import ask_to_sign_in
 from carboy.base.errors import RequestFault
 from carboy.base.scope import current
 from carboy.engine.app import Blueprint
+from carboy.engine.seam import cv_app, cv_request
 from carboy.resource import export, writing
 from carboy.resource.forms import answered, bound, form_of, home_of, values_of
 from carboy.resource.listing import listing
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from carboy.resource.declared import Resource
     from carboy.resource.plan import Plan
 
-__all__ = ["Pages", "blueprint", "routes", "say"]
+__all__ = ["Pages", "batteries", "blueprint", "led_to_sign_in", "routes", "say"]
 
 FOLDER = Path(__file__).parent / "templates"
 MOST = 1_000  # rows of one bulk action
@@ -218,12 +220,26 @@ class Pages:
         return self._render(view, form=form, **values), error.status
 
     def _refuse(self, action: str) -> Any:
-        """Send a visitor to sign in; tell anybody else that they may not."""
-        signs_in = "accounts.sign_in" in current_app.view_functions
-        if current().user is None and signs_in:
-            back = request.full_path.rstrip("?") if request.method == "GET" else self.resource.path
-            return redirect(url_for("accounts.sign_in", next=back), 303)
-        raise refuse(self.plan, action)
+        """Lead a visitor to the sign-in page; tell anybody else that they may not."""
+        return led_to_sign_in() or _raised(refuse(self.plan, action))
+
+
+def led_to_sign_in() -> Any:
+    """Return the way to the sign-in page for a visitor; None when there is none to lead there."""
+    access: Any = batteries().get("access")
+    if current().user is None and access is not None and access.sign_in:
+        return ask_to_sign_in(cv_request.get(), access.sign_in)
+    return None
+
+
+def batteries() -> dict[str, Any]:
+    """Return the batteries of this application."""
+    found: dict[str, Any] = getattr(cv_app.get().app, "batteries", {})
+    return found
+
+
+def _raised(error: Exception) -> NoReturn:
+    raise error
 
 
 def _sent(form: BoundForm) -> dict[str, Any]:

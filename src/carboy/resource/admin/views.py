@@ -12,7 +12,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import current_app, redirect, render_template, request, url_for
+from flask import current_app, render_template, request
 
 from carboy.base.scope import current
 from carboy.engine.app import Blueprint
@@ -22,7 +22,7 @@ from carboy.resource.admin import imports
 from carboy.resource.admin.board import board
 from carboy.resource.choices import choices_of
 from carboy.resource.declared import Resource, declare
-from carboy.resource.html import Pages, routes
+from carboy.resource.html import Pages, led_to_sign_in, routes
 from carboy.resource.may import may
 from carboy.resource.page import detailed
 
@@ -64,10 +64,9 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def call(**arguments: Any) -> Any:
-        who = current()
         if not _is_let_in():
-            if who.user is None and "accounts.sign_in" in current_app.view_functions:
-                return redirect(url_for("accounts.sign_in", next=request.path), 303)
+            if (way := led_to_sign_in()) is not None:
+                return way
             raise NotPermitted("This is for people who run the place.", code="admin.role")
         return view(**arguments)
 
