@@ -54,6 +54,8 @@ class Forms(Battery):
         """Put the settings, the templates and the globals in their places."""
         mine = self._settings
         app.extensions[EXTENSION] = mine
+        folder = os.path.join(app.root_path, "translations")
+        mine.folder = folder if os.path.isdir(folder) else ""
         app.register_blueprint(Blueprint("carboy_forms", __name__, template_folder="templates"))
         app.jinja_environment = _with_forms(app.jinja_environment)
 
@@ -88,8 +90,6 @@ class Forms(Battery):
             )
         mine.zone, mine.currency = config["TIME_ZONE"], config["CURRENCY"].upper()
         mine.locales = tuple(map(Locale, tags))
-        folder = os.path.join(app.root_path, "translations")
-        mine.folder = folder if os.path.isdir(folder) else ""
         mine.__post_init__()
         look = app.batteries.get("look")
         if look is not None and not look.locales:

@@ -1,6 +1,6 @@
 """What is wrong with a field, in one sentence, in the language of the request.
 
-    say(spec, "max_length")          a rule of ours
+    sentence(spec, "max_length")          a rule of ours
     of_pydantic(spec, error)         an error of pydantic's, by its type
 
 In English these are the sentences of `data.fields.message`: the same in the form, in the
@@ -22,13 +22,13 @@ from carboy.web.i18n.texts import N_, _, gettext, ngettext
 if TYPE_CHECKING:
     from carboy.web.form.spec import FieldSpec
 
-__all__ = ["labels", "of_pydantic", "say", "unknown"]
+__all__ = ["labels", "of_pydantic", "sentence", "unknown"]
 
 MOST_LABELS = 20  # choices that a sentence lists
 Ctx = Mapping[str, Any]
 
 
-def say(spec: FieldSpec, rule: str, ctx: Ctx | None = None) -> str:
+def sentence(spec: FieldSpec, rule: str, ctx: Ctx | None = None) -> str:
     """Return the sentence for a broken *rule* of a field.
 
     rule: as in `data.fields.message`, and those of forms: doubled, readonly, size, empty,
@@ -47,17 +47,19 @@ def of_pydantic(spec: FieldSpec, error: Mapping[str, Any]) -> str:
     if spec.kind == "boolean" and kind == "literal_error":  # a box that must be ticked
         kind = "required"
     if kind in _SAYERS:  # a PydanticCustomError with the name of a rule
-        return say(spec, kind, error.get("ctx"))
+        return sentence(spec, kind, error.get("ctx"))
     if kind == "value_error":
         text = str(error["msg"]).removeprefix("Value error, ")
         if "email address" in text and "ctx" in error and "reason" in error["ctx"]:
-            return say(spec, "email")
+            return sentence(spec, "email")
         return gettext(text)  # as the author of the validator wrote it
     if kind == "assertion_error":
         return gettext(str(error["msg"]).removeprefix("Assertion failed, "))
     if kind.startswith("url_"):
-        return say(spec, "url")
-    return say(spec, RULES.get(kind, "type" if spec.kind != "text" else "form"), error.get("ctx"))
+        return sentence(spec, "url")
+    return sentence(
+        spec, RULES.get(kind, "type" if spec.kind != "text" else "form"), error.get("ctx")
+    )
 
 
 RULES = {

@@ -19,7 +19,7 @@ from typing import Any
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from carboy.web.form.files import checked
-from carboy.web.form.messages import say, unknown
+from carboy.web.form.messages import sentence, unknown
 from carboy.web.form.spec import FILES, FieldSpec
 from carboy.web.form.values import Refused, parsed
 
@@ -66,7 +66,7 @@ class Reading:
 
     def refuse(self, spec: FieldSpec, rule: str, name: str = "") -> None:
         """Note that the value of a field breaks *rule*."""
-        self.errors.setdefault(name or spec.name, []).append(say(spec, rule))
+        self.errors.setdefault(name or spec.name, []).append(sentence(spec, rule))
 
 
 def read(
@@ -180,7 +180,7 @@ def _read_rows(found: Reading, spec: FieldSpec, posted: Texts, files: Files) -> 
     kept = [rows[number] for number in sorted(rows) if number not in gone]
     if len(kept) > MOST_ROWS:
         found.errors.setdefault(spec.name, []).append(
-            say(spec, "too_long", {"max_length": MOST_ROWS})
+            sentence(spec, "too_long", {"max_length": MOST_ROWS})
         )
         kept = kept[:MOST_ROWS]
     found.redo |= bool(gone)

@@ -36,7 +36,7 @@ TRUE, FALSE = ("on", "true", "1", "yes"), ("off", "false", "0", "no")
 
 
 class Refused(Exception):
-    """A text is no value of its field. rule: as in `messages.say`."""
+    """A text is no value of its field. rule: as in `messages.sentence`."""
 
     def __init__(self, rule: str) -> None:
         super().__init__(rule)

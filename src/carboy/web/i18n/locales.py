@@ -133,12 +133,20 @@ def _choose(request: Any) -> Locale:
 
 @lru_cache(maxsize=256)
 def _negotiated(header: str, locales: tuple[Locale, ...]) -> Locale:
-    """Return the best of *locales* for an Accept-Language; RFC 9110 section 12.5.4."""
-    if not header:
-        return locales[0]
-    accepted = parse_accept_header(header, LanguageAccept)
-    best = accepted.best_match([one.tag for one in locales])
-    return next((one for one in locales if one.tag == best), locales[0])
+    """Return the best of *locales* for an Accept-Language.
+
+    SPEC: RFC 4647 section 3.4, lookup: "de-AT" takes "de" before anything that is wanted less.
+    """
+    by_tag = {one.tag.lower(): one for one in reversed(locales)}
+    by_language = {one.tag.split("-")[0]: one for one in reversed(locales)}
+    for tag, quality in parse_accept_header(header, LanguageAccept):
+        parts = tag.lower().replace("_", "-").split("-") if quality > 0 else []
+        for length in range(len(parts), 0, -1):
+            if (found := by_tag.get("-".join(parts[:length]))) is not None:
+                return found
+        if parts and parts[0] in by_language:
+            return by_language[parts[0]]
+    return locales[0]
 
 
 def _vary(response: Any) -> Any:
