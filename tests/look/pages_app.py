@@ -30,12 +30,14 @@ def make(folder):
     app.secret_key = "only for tests, and long enough for each of them"
     app.nav("Guide", "look.guide", icon="book")
     app.nav("Books", "books", icon="list", count=lambda: 40)
-    app.nav("Dashboard", "/books?all", icon="home", shell="workshop")
-    app.nav("Books", "books", icon="book", group="Shop", shell="workshop", count=lambda: 40)
+    app.nav("Dashboard", "/books?all", icon="home", where="workshop")
+    app.nav("Books", "books", icon="book", group="Shop", where="workshop", count=lambda: 40)
     app.add_url_rule("/books", "books", books)
     app.add_url_rule("/bulk", "bulk", bulk, methods=["POST"])
     app.add_url_rule("/ar", "arabic", arabic)
-    app.add_url_rule("/sign-in", "sign_in_form", lambda: "<!doctype html><title>x</title><p>Sign in")
+    app.add_url_rule(
+        "/sign-in", "sign_in_form", lambda: "<!doctype html><title>x</title><p>Sign in"
+    )
     return app
 
 

@@ -88,7 +88,8 @@ def test_print_is_ink_on_paper(open_page, site):
     page.emulate_media(media="print", color_scheme="dark")
 
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    for hidden in (".top", ".foot", "#buttons + .row .btn"):
+    assert page.get_by_role("rowheader", name="Dracula").is_visible()
+    for hidden in (".top", ".foot", "#buttons + .row .btn", ".pick", "form[role=search]"):
         assert not page.locator(hidden).first.is_visible()
     assert page.get_by_role("heading", name="Glass, cork, paper").is_visible()
 

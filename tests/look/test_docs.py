@@ -15,7 +15,7 @@ CODES = {
     *re.findall(r'"(look\.[a-z_]+)"', SOURCE),
     *re.findall(r"\[(look\.[a-z_]+)\]", SOURCE),
     "look.icon",
-    "look.shell",
+    "look.where",
 }
 HTML = re.findall(r"```html\n(.*?)```", PAGE, re.DOTALL)
 

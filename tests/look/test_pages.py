@@ -108,13 +108,13 @@ def test_an_applications_template_of_the_same_name_wins(write, render):
 def test_lines_stand_in_their_shell_and_group(look_app, render):
     """The top bar and the rail have lines of their own."""
     look_app.nav("Books", "/books", icon="book")
-    look_app.nav("Orders", "/staff/orders", group="Shop", shell="workshop", count=lambda: 18)
+    look_app.nav("Orders", "/staff/orders", group="Shop", where="workshop", count=lambda: 1804)
 
     assert "Books" in render(page("shop").replace("Books", ""))
     assert "Orders" not in render(page("shop"))
     rail = render(page("workshop"))
     assert "<h2>Shop</h2>" in rail
-    assert '<span class="badge">18</span>' in rail
+    assert '<span class="badge">1,804</span>' in rail
     assert 'href="/books"' not in rail
 
 
@@ -147,7 +147,7 @@ def test_a_line_is_shown_to_those_it_is_for(look_app, render):
     ("options", "code", "hint"),
     [
         ({"icon": "boook"}, "look.icon", "Did you mean 'book'?"),
-        ({"shell": "shops"}, "look.shell", "Did you mean 'shop'?"),
+        ({"where": "shops"}, "look.where", "Did you mean 'shop'?"),
     ],
 )
 def test_a_misspelt_word_is_said_at_once(look_app, options, code, hint):

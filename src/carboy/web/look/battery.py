@@ -103,25 +103,28 @@ class Look(Battery):
         icon: str = "",
         group: str = "",
         *,
-        shell: str = "shop",
+        where: str = "",
+        shell: str = "",
         visible: Callable[[], Any] | None = None,
         count: Callable[[], Any] | None = None,
     ) -> None:
         """Add a line to the navigation: `app.nav("Books", "books.list", icon="book")`.
 
         endpoint: or an address that begins with "/". See `Entry` for the rest.
+        shell: the same as *where*, which linters do not take for a subprocess.
         Raises SetupError for an unknown icon or shell.
         """
-        for word, what, known in ((icon, "icon", self.icons), (shell, "shell", SHELLS)):
+        where = where or shell or SHELLS[0]
+        for word, what, known in ((icon, "icon", self.icons), (where, "where", SHELLS)):
             if word and word not in known:
                 near = difflib.get_close_matches(word, known, n=1)
                 raise SetupError(
                     f"look.{what}",
-                    f"There is no {what} {word!r} for the line {label!r} of the navigation.",
+                    f"The line {label!r} of the navigation has {what}={word!r}: there is none.",
                     hint=(f"Did you mean {near[0]!r}? " if near else "")
                     + f"There are: {', '.join(sorted(known))}.",
                 )
-        self.entries.append(Entry(label, endpoint, icon, group, shell, visible, count))
+        self.entries.append(Entry(label, endpoint, icon, group, where, visible, count))
 
     def url(self, name: str) -> str:
         """Return the address of an asset, as `asset(name)` does in templates."""

@@ -30,7 +30,7 @@ class Entry:
     """One line of the navigation.
 
     endpoint: of a view, or an address that begins with "/" or a scheme.
-    shell: "shop", the top bar; "workshop", the rail of staff pages.
+    where: "shop", the top bar; "workshop", the rail of staff pages.
     visible: called for each page; false hides the line. None: everybody sees it.
     count: called for each page; what stands in the badge. None: no badge.
     """
@@ -39,7 +39,7 @@ class Entry:
     endpoint: str
     icon: str = ""
     group: str = ""
-    shell: str = "shop"
+    where: str = "shop"
     visible: Callable[[], Any] | None = None
     count: Callable[[], Any] | None = None
 
@@ -116,7 +116,7 @@ class Page:
         if not flask.has_request_context():  # a mail, a command
             return []
         for entry in self.entries:
-            if entry.shell == shell and (entry.visible is None or entry.visible()):
+            if entry.where == shell and (entry.visible is None or entry.visible()):
                 group = groups.setdefault(entry.group, Group(entry.group, []))
                 group.lines.append(_line(entry))
         _settle(line for group in groups.values() for line in group.lines)
