@@ -17,8 +17,9 @@ def batteries():
     from carboy.observe.battery import Ids, Logs, Metrics
     from carboy.policy.battery import Policies
     from carboy.web.battery import Csp, Headers, Hosts, Limits, Pages
+    from carboy.web.form.battery import Forms
 
-    kinds = (Ids, Logs, Metrics, Limits, Headers, Data, Policies, Hosts, Csp, Pages, Typed)
+    kinds = (Ids, Logs, Metrics, Limits, Headers, Data, Policies, Hosts, Csp, Pages, Typed, Forms)
     return tuple(kind() for kind in (*kinds, Accounts))
 
 

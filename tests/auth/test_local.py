@@ -56,8 +56,10 @@ def test_signing_in_leads_nowhere_else(shop, ada, given):
     if given is not None:
         sent["next"] = given
     answer = client.post("/sign-in", data=sent)
-    assert answer.status_code == 303
-    assert answer.headers["Location"] == "/"
+    if given and "\0" in given:  # no form of ours takes it
+        assert answer.status_code == 422
+    else:
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
 
 
 def test_signing_in_leads_back(shop, ada):

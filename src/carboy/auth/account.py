@@ -13,10 +13,9 @@ from flask import redirect, request, url_for
 from carboy.auth import directory, store
 from carboy.auth.acts import current_user, end_sessions, tell
 from carboy.auth.agents import spoken
+from carboy.auth.forms import Password, Profile, Sent
 from carboy.auth.models import name_flaw
 from carboy.auth.replies import (
-    Fields,
-    by_field,
     client_address,
     fault_at,
     passwords,
@@ -26,6 +25,8 @@ from carboy.auth.replies import (
 )
 from carboy.auth.sessions import current_session
 from carboy.base.errors import RequestFault
+from carboy.web.form.bound import BoundForm
+from carboy.web.i18n.texts import _
 
 if TYPE_CHECKING:
     from carboy.engine.app import Blueprint
@@ -50,33 +51,36 @@ def account_post() -> Any:
     me = current_user()
     if me is None:
         return _to_sign_in()
-    given: Fields = dict(request.form.items())
-    name = given.get("act", "")
+    act = request.form.get("act", "")
+    sent = Sent(FORMS[act]) if act in FORMS else None
     try:
-        if name not in ACTS:
-            raise fault_at("act", f"act must be one of {', '.join(ACTS)}.")
-        ACTS[name](me.id, given)
+        if act not in ACTS:
+            raise fault_at("act", _("%(name)s is not known here.", name="act"))
+        if sent is not None:
+            sent.check()
+        ACTS[act](me.id, sent)
     except RequestFault as fault:
-        if request.is_json:
+        if sent is None:
             raise
-        return _page(me, fault, given), fault.status, dict(fault.headers)
-    return redirect(url_for("accounts.account", done=name), 303)
+        sent.refuse(fault)
+        return _page(me, {act: sent.form}), fault.status, dict(fault.headers)
+    return redirect(url_for("accounts.account", done=act), 303)
 
 
-def _rename(user: Any, given: Fields) -> None:
-    name = given.get("name", "").strip()
+def _rename(user: Any, sent: Sent) -> None:
+    name = sent.text("name").strip()
     if why := name_flaw(name):
         raise fault_at("name", why)
     directory.rename(user, name)
 
 
-def _change_password(user: Any, given: Fields) -> None:
+def _change_password(user: Any, sent: Sent) -> None:
     """Keep a new password, and end every other session: one of them may be a thief's."""
     known = directory.by_id(user)
     assert known is not None  # they are signed in
     if known.password_hash:
-        _must_know(known, given.get("current", ""))
-    new = given.get("password", "")
+        _must_know(known, sent.text("current"))
+    new = sent.text("password")
     if why := weakness(new, known.email, (known.name,)):
         raise fault_at("password", why)
     directory.keep_hash(user, passwords().hash(new))
@@ -90,34 +94,40 @@ def _must_know(known: directory.Known, password: str) -> None:
     throttle().admit(known.email, client_address())
     if not passwords().verify(known.password_hash, password).right:
         tell("failed", user=known.id, why="account")
-        raise fault_at("current", "This is not your password.")
+        raise fault_at("current", _("This is not your password."))
     throttle().forgive(known.email, client_address())
 
 
-def _end(user: Any, given: Fields) -> None:
+def _end(user: Any, sent: Any) -> None:
     store.settle_views()
-    if store.drop(given.get("session", ""), user_id=user):
+    if store.drop(request.form.get("session", ""), user_id=user):
         tell("session_ended", user=user)
 
 
-def _end_others(user: Any, given: Fields) -> None:
+def _end_others(user: Any, sent: Any) -> None:
     if end_sessions(user, but_this=True):
         tell("session_ended", user=user)
 
 
 ACTS = {"name": _rename, "password": _change_password, "end": _end, "end_others": _end_others}
+FORMS = {"name": Profile, "password": Password}
 
 
-def _page(me: Any, fault: RequestFault | None = None, given: Fields | None = None) -> str:
+def _page(me: Any, forms: dict[str, BoundForm] | None = None) -> str:
+    """Return the page; forms: those that were sent, by act."""
+    blank = {
+        "name": BoundForm(Profile.spec(), {"act": "name", "name": me.name}),
+        "password": BoundForm(Password.spec(), {"act": "password"}),
+    }
     sessions = [{**row, "device": spoken(row["agent"])} for row in store.listed(me.id)]
     return render(
-        "account", me=me, sessions=sessions, this=current_session().key, fault=fault,
-        given=given or {}, errors=by_field(fault), done=request.args.get("done", ""),
+        "account", me=me, sessions=sessions, this=current_session().key,
+        forms={**blank, **(forms or {})}, done=request.args.get("done", ""),
         has_password=me.password_changed_at is not None,
     )  # fmt: skip
 
 
 def _to_sign_in() -> Any:
     if request.is_json:
-        raise RequestFault(401, "accounts.signed_out", "Sign in first.")
+        raise RequestFault(401, "accounts.signed_out", _("Sign in first."))
     return redirect(url_for("accounts.sign_in_form", next=request.script_root + "/account"), 303)

@@ -22,6 +22,7 @@ from carboy.base.scope import NobodyAsking, Scope, frame
 from carboy.data.db import db
 from carboy.engine.asking import FRAME
 from carboy.engine.seam import cv_app, cv_request
+from carboy.web.i18n.texts import _
 
 __all__ = ["current_user", "end_sessions", "sign_in", "sign_out", "tell", "who_asks"]
 
@@ -40,12 +41,12 @@ def sign_in(user: Any) -> None:
     session = current_session()
     if not is_private(session.environ):
         raise RequestFault(
-            400, "accounts.plain_http", "Signing in needs https.",
-            hint="Use the address that begins with https://.",
+            400, "accounts.plain_http", _("Signing in needs https."),
+            hint=_("Use the address that begins with https://."),
         )  # fmt: skip
     person = store.person(getattr(user, "id", user))
     if person is None or not person["active"]:
-        raise RequestFault(403, "accounts.inactive", "This account cannot sign in.")
+        raise RequestFault(403, "accounts.inactive", _("This account cannot sign in."))
     session.begin(person)
     _ask_anew()
     tell("sign_in", user=person["id"])

@@ -18,13 +18,13 @@ SYSTEMS = (
 
 
 def spoken(agent: str) -> str:
-    """Return the browser and the system that *agent* names.
+    """Return the browser and the system that *agent* names; "" when it names none we know.
 
     >>> spoken("Mozilla/5.0 (X11; Linux x86_64; rv:152.0) Gecko/20100101 Firefox/152.0")
     'Firefox on Linux'
     >>> spoken("")
-    'An unknown browser'
+    ''
     """
-    browser = next((name for mark, name in BROWSERS if mark in agent), "An unknown browser")
+    browser = next((name for mark, name in BROWSERS if mark in agent), "")
     system = next((name for mark, name in SYSTEMS if mark in agent), "")
-    return f"{browser} on {system}" if system else browser
+    return f"{browser} on {system}" if browser and system else browser or system

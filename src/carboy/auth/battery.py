@@ -44,7 +44,7 @@ class Accounts(Battery):
     """Lets people sign up, sign in and out, and look after their account."""
 
     name: ClassVar[str] = "accounts"
-    needs: ClassVar[tuple[str, ...]] = ("policy",)
+    needs: ClassVar[tuple[str, ...]] = ("policy", "forms")
     options: ClassVar[tuple[Option, ...]] = (
         Option(
             "SIGN_UP", Choice("open", "closed"), default="open",

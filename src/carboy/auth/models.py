@@ -23,6 +23,7 @@ from carboy.data.models import Model
 from carboy.data.relations import belongs_to
 from carboy.policy.policies import Field, Policy
 from carboy.policy.rules import everyone, nobody, owner, role
+from carboy.web.i18n.texts import _
 
 __all__ = ["HASHED", "User", "UserLink", "UserSession", "name_flaw", "role_names"]
 
@@ -133,13 +134,11 @@ def name_flaw(name: str) -> str:
     ('', 'A name has no invisible characters in it.')
     """
     if not name.strip():
-        return "A name is needed."
+        return _("A name is needed.")
     if len(name) > NAME:
-        return f"A name has at most {NAME} characters."
-    return "" if name.translate(JOINERS).isprintable() else _INVISIBLE
-
-
-_INVISIBLE = "A name has no invisible characters in it."
+        return _("A name has at most %(count)s characters.", count=NAME)
+    visible = name.translate(JOINERS).isprintable()
+    return "" if visible else _("A name has no invisible characters in it.")
 
 
 def role_names(names: Any) -> list[str]:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from carboy.auth.common import is_common
 from carboy.auth.emails import local_part
 from carboy.base.errors import RequestFault, ServiceDown
+from carboy.web.i18n.texts import _, ngettext
 
 __all__ = ["LONGEST", "Passwords", "Verdict", "composed"]
 
@@ -102,16 +103,17 @@ class Passwords:
         except RequestFault as fault:
             return fault.message
         if len(text) < least:
-            missing = least - len(text)
-            return f"{_count(len(text))}; {missing} more {'is' if missing == 1 else 'are'} needed."
+            have = ngettext("%(num)s character", "%(num)s characters", len(text))
+            lack = ngettext("%(num)s more is needed", "%(num)s more are needed", least - len(text))
+            return f"{have}; {lack}."
         if is_common(text):
-            return "This password is among the first that are tried. Choose another one."
+            return _("This password is among the first that are tried. Choose another one.")
         rest = text.casefold()
         for name in (local_part(email), *names):
             if len(name) >= NAMED:
                 rest = rest.replace(name.casefold(), "")
         if len(rest) < least:
-            return "This is little more than a name that others know. Make it longer."
+            return _("This is little more than a name that others know. Make it longer.")
         return ""
 
     def _right(self, kept: str, data: bytes) -> bool:
@@ -160,9 +162,9 @@ def composed(password: str) -> bytes:
         # SECURITY: what is far too long is not even composed.
         data = unicodedata.normalize("NFC", password[: LONGEST + 1]).encode()
     except UnicodeEncodeError:
-        raise _unfit("A password is text; this one has half a character in it.") from None
+        raise _unfit(_("A password is text; this one has half a character in it.")) from None
     if len(password) > LONGEST or len(data) > LONGEST:
-        raise _unfit("A password has at most 1,024 bytes.")
+        raise _unfit(_("A password has at most 1,024 bytes."))
     return data
 
 
@@ -179,7 +181,3 @@ def _busy() -> ServiceDown:
         " PASSWORD_WAITING say how many may.",
         retry_after_s=3,
     )
-
-
-def _count(count: int) -> str:
-    return "1 character" if count == 1 else f"{count} characters"

@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any
 
 from carboy.base.errors import RequestFault
+from carboy.web.i18n.texts import _
 
 __all__ = ["Throttle"]
 
@@ -70,7 +71,7 @@ class Throttle:
         raise RequestFault(
             429,
             "accounts.too_many",
-            "There were too many tries. " + _wait(wait_s),
+            f"{_('There were too many tries.')} {_wait(wait_s)}",
             headers={"Retry-After": str(wait_s)},
         )
 
@@ -107,5 +108,5 @@ def _names(*names: str) -> tuple[str, ...]:
 
 def _wait(seconds: int) -> str:
     if seconds <= 90:
-        return f"Wait {seconds} seconds before the next one."
-    return f"Wait {math.ceil(seconds / 60)} minutes before the next one."
+        return _("Wait %(count)s seconds before the next one.", count=seconds)
+    return _("Wait %(count)s minutes before the next one.", count=math.ceil(seconds / 60))
