@@ -50,6 +50,19 @@ def base():
     own.dispose()
 
 
+@pytest.fixture
+def no_policies(monkeypatch):
+    """Let nobody ask who asks because of models that other tests of this process declared.
+
+    Carboy's own, of people, state policies; `db.connect` would hold everybody to them.
+    """
+    from carboy.data import guards
+    from carboy.data.models import Model
+
+    of = guards.declared
+    monkeypatch.setattr(guards, "declared", lambda m: m is not Model.registry and of(m))
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaks(request):
     """Fail a test that leaves a context pushed, a thread running or a descriptor open.

@@ -37,6 +37,11 @@ class Database:
         return engine_for(self.url, **{"limits": self.limits, **more})
 
 
+@pytest.fixture(autouse=True)
+def nobody_else(no_policies):
+    """Models of other tests state policies; those here are about data."""
+
+
 @pytest.fixture(params=["sqlite", *(pytest.param(n, marks=servers) for n in ("pg", "mariadb"))])
 def database(request, tmp_path):
     """An empty database of each kind that is there."""

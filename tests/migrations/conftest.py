@@ -36,6 +36,11 @@ def empty(engine):
         metadata.drop_all(connection)
 
 
+@pytest.fixture(autouse=True)
+def nobody_else(no_policies):
+    """Models of other tests state policies; those here are about data."""
+
+
 @pytest.fixture(params=["sqlite", *(pytest.param(n, marks=servers) for n in ("pg", "mariadb"))])
 def engine(request, tmp_path):
     """An engine on each kind of database."""
