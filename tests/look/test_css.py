@@ -154,3 +154,14 @@ def test_the_manifest_is_what_the_script_would_fetch():
     assert [(name, version, licence) for name, version, licence, *_ in packages] == [
         (each["name"], each["version"], each["licence"]) for each in manifest
     ]
+
+
+def test_the_error_page_has_the_same_colours():
+    """It inlines its own few rules, so that it comes out when nothing else does."""
+
+    def tokens(path):
+        return dict(re.findall(r"--([\w-]+): (light-dark\(oklch[^;]*);", path.read_text("utf-8")))
+
+    ours, theirs = tokens(SHEETS[0]), tokens(LOOK.parent / "templates/carboy/error.css")
+    assert len(theirs) > 10
+    assert theirs.items() <= ours.items()
