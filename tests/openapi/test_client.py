@@ -33,7 +33,7 @@ def load(file):
 @pytest.fixture
 def server(views):
     """The address of the application, where the staff asks."""
-    from conftest import STAFF
+    from library_app import STAFF
 
     def as_staff(environ, start_response):
         environ[ENVIRON] = STAFF

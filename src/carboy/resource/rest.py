@@ -200,7 +200,9 @@ class Api:
         preferred = minimal(request.environ)
         if preferred is not None:
             headers.append(_applied(preferred))
-        return (shown[0] if shown and not preferred else b""), 201, headers
+        if shown is None or preferred:
+            return dumps({"keys": [self.plan.key_text(row)]}), 201, headers
+        return shown[0], 201, headers
 
     def _create_many(self, data: bytes) -> Answer:
         plan, rows = self.plan, []

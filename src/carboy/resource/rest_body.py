@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "is_many", "many", "merged", "one", "patch", "replacement"]
 
 MOST = 1_000  # rows created by one request
+MOMENTS = frozenset({"datetime", "date", "time"})
 TOLD = 100  # errors of one answer
 
 Values = Mapping[str, Any]
@@ -143,12 +144,30 @@ def _validated(
 ) -> BaseModel:
     where = ("body",) if number is None else ("body", number)
     try:
-        return schema(plan, purpose, names).model_validate_json(data, strict=True)
+        made = schema(plan, purpose, names).model_validate_json(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=True)[0]
         if first["type"] == "json_invalid":
             raise _no_json(str(first.get("ctx", {}).get("error", ""))) from None
         raise Invalid(_named(plan, complaints(plan, error, where), len(where))) from None
+    _no_seconds(plan, names, data, where)
+    return made
+
+
+def _no_seconds(plan: Plan, names: tuple[str, ...], data: bytes, where: tuple[Any, ...]) -> None:
+    """Refuse "5" for a moment: pydantic reads it as seconds since 1970."""
+    fields = plan.model.facts().fields
+    moments = [name for name in names if fields[name].kind in MOMENTS]
+    if not moments:
+        return
+    sent = msgspec.json.decode(data)
+    wrong = [
+        {"loc": [*where, name], "msg": message(fields[name], "type"), "type": "type"}
+        for name in moments
+        if isinstance(sent.get(name), str) and not {"-", ":"} & {*sent[name][1:]}
+    ]
+    if wrong:
+        raise Invalid(wrong)
 
 
 def _seen(plan: Plan, values: Values, number: int | None = None) -> Values:

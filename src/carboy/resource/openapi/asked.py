@@ -13,7 +13,7 @@ from carboy.data.filters import MOST
 from carboy.data.fulltext.words import LONGEST
 from carboy.data.typed_text import written
 from carboy.data.types import BIG
-from carboy.resource.openapi.shapes import SEEN, TIME
+from carboy.resource.openapi.shapes import TIME
 from carboy.resource.rest_ask import MAX_SIZE
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ MEANINGS = {
 }  # fmt: skip
 """Each operator of a filter, in words."""
 
+NO_NUL = "^[^\\u0000]*$"
 NO_COMMA = '^[^",\\u0000-\\u001f\\u007f-\\u009f]+$'  # values of a list, which commas separate
 
 
@@ -57,7 +58,7 @@ def of_list(shapes: Shapes) -> list[Parameter]:
     found += of_row(shapes)
     size = {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": plan.size}
     found.append(parameter("size", "query", size, "Rows of a page."))
-    found.append(parameter("cursor", "query", {"type": "string", "maxLength": 4096},
+    found.append(parameter("cursor", "query", {"type": "string"},
                            "Where a page begins, as `next` and `prev` give it."))  # fmt: skip
     return found
 
@@ -85,16 +86,16 @@ def key(plan: Any) -> Parameter:
 
 
 HEADERS = {
-    "IfNoneMatch": parameter("If-None-Match", "header", {"type": "string", "maxLength": 1000},
+    "IfNoneMatch": parameter("If-None-Match", "header", {"type": "string"},
                              "An ETag; 304 if that is still what would be answered."),
-    "IfMatch": parameter("If-Match", "header", {"type": "string", "maxLength": 1000},
+    "IfMatch": parameter("If-Match", "header", {"type": "string"},
                          "The ETag of what the change was made from; 412 if it changed since."),
     "Prefer": parameter("Prefer", "header",
-                        {"enum": ["return=minimal", "return=representation"], "type": "string"},
-                        "Whether the answer to a change shows the row."),
+                        {"type": "string", "examples": ["return=minimal"]},
+                        "return=minimal or return=representation: whether the answer shows it."),
     "IdempotencyKey": parameter("Idempotency-Key", "header",
                                 {"type": "string", "minLength": 1, "maxLength": 255,
-                                 "pattern": "^[!-~]+$"},
+                                 "pattern": "^[ -~]+$"},
                                 "The same request sent again with it has no second effect."),
 }  # fmt: skip
 """Parameters in components/parameters."""
@@ -140,7 +141,7 @@ def _compared(field: Field, operator: str) -> Any:
     if kind in formats:
         return {"type": "string", "format": formats[kind]}
     most = min(field.max_length or 1_000, 1_000)
-    pattern = f"^(?:{field.pattern})$" if field.pattern and operator in ("eq", "ne") else SEEN
+    pattern = f"^(?:{field.pattern})$" if field.pattern and operator in ("eq", "ne") else NO_NUL
     return {"type": "string", "maxLength": most, "pattern": pattern}
 
 
