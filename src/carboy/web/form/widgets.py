@@ -357,7 +357,8 @@ def _type(spec: FieldSpec, widget: str) -> str:
 
 def _hints(spec: FieldSpec, kind: str) -> dict[str, Any]:
     """Return what tells the browser of the constraints."""
-    found: dict[str, Any] = {"autocomplete": spec.autocomplete}
+    known = "current-password" if kind == "password" else ""  # a new one is said: new-password
+    found: dict[str, Any] = {"autocomplete": spec.autocomplete or known}
     if spec.kind == "text":
         found |= {"maxlength": spec.max_length, "minlength": spec.min_length or None}
         if kind and _is_common(spec.pattern):
