@@ -113,5 +113,7 @@ def settle(ctx: Any) -> Any:
     cookies = ctx.environ.get("HTTP_COOKIE")
     if not cookies or not app.config["SESSION_REFRESH_EACH_REQUEST"]:
         return None
+    if vars(type(app.session_interface)).get("lazy") is True:
+        return None  # its cookie is not renewed by requests that do not look into it
     name = app.session_interface.get_cookie_name(app)
     return ctx._session if name in cookies else None
