@@ -14,6 +14,7 @@ key the later one. A session that was ended meanwhile stays ended.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from typing import Any
@@ -24,7 +25,7 @@ from carboy.base import clock
 from carboy.base.errors import CarboyError, ServiceDown
 from carboy.data.mixins import now
 from carboy.engine.sessions import CookieSessions
-from carboy.web.hosts import is_loopback
+from carboy.web import hosts
 
 __all__ = ["HOST_PREFIX", "ServerSessions", "current_session", "is_private"]
 
@@ -35,6 +36,8 @@ TRIES = 8  # against requests of the same session; each loses only to one that w
 LONGEST_DATA = 256_000  # characters; a session is read with every page
 PURGE_EVERY_S = 3_600.0
 AGENT, ADDRESS = 200, 45  # characters kept of them
+
+is_loopback = functools.lru_cache(64)(hosts.is_loopback)  # PERF: 20 us, for the same few names
 
 
 class ServerSessions(CookieSessions):
