@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.shape.walking import below
 
 FLOORS = {
     "base": 0,
@@ -142,7 +143,7 @@ def _walk(tree, at_load):
         if at_load and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             waiting += node.orelse
             continue
-        waiting += ast.iter_child_nodes(node)
+        waiting += below(node)
 
 
 def name(path):
