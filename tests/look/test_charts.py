@@ -36,21 +36,34 @@ def test_bars_stay_in_the_picture(series):
             assert -0.1 <= bar.y <= bar.y + bar.height <= charts.HEIGHT + 0.1
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
-def test_an_axis_ends_above_every_value(values):
-    """At a round number, or at one for nothing."""
-    top = charts.ceiling(values)
+@given(
+    st.lists(st.floats(-1e12, 1e12) | st.integers(0, 10**9).map(float), min_size=1),
+    st.sampled_from([1, 2, 4, 5]),
+)
+def test_an_axis_ends_above_every_value(values, count):
+    """Not far above, and in whole parts where things are counted."""
+    top = charts.ceiling(values, count)
 
-    assert top >= max(values) or top == 1
-    assert (top > 0 and math.isfinite(top)) or max(values) > 1e300
+    assert top >= max(values)
+    assert top <= max(max(values) * 10, 10) or top == count
+    if all(value.is_integer() for value in values):
+        assert all(tick == round(tick) for tick in charts.ticks(top, count))
+
+
+@given(st.lists(st.floats()), st.sampled_from([1, 2, 4]))
+def test_an_axis_ends_whatever_the_numbers_are(values, count):
+    """Tiny, huge, none."""
+    assert 0 < charts.ceiling(charts.clean(values), count) < math.inf or max(values) > 1e300
 
 
 @pytest.mark.parametrize(
-    ("top", "end"), [(0, 1), (-3, 1), (1, 1), (131, 150), (812.5, 1000), (1000, 1000), (0.03, 0.03)]
-)
-def test_an_axis_ends_at_a_round_number(top, end):
+    ("top", "count", "end"),
+    [(0, 1, 1), (-3, 4, 4), (1, 1, 1), (131, 2, 150), (812.5, 4, 1000), (1000, 4, 1000),
+     (0.03, 1, 0.03), (226, 4, 300), (1, 4, 4), (9, 4, 12), (7, 2, 8)],
+)  # fmt: skip
+def test_an_axis_ends_at_a_round_number(top, count, end):
     """What a person would have chosen."""
-    assert charts.ceiling([top]) == pytest.approx(end)
+    assert charts.ceiling([top], count) == pytest.approx(end)
 
 
 def test_a_missing_value_is_a_gap():

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 WIDTH, HEIGHT = 600, 100  # of a plot; stretched to the room there is, its lines are not
-STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # what an axis may end at, times a power of ten
+STEPS = (1, 1.2, 1.5, 1.6, 2, 2.5, 3, 4, 5, 6, 8)  # what an axis may end at, times a power of ten
 
 Value = float | None
 Points = list[tuple[float, float]]
@@ -57,17 +57,26 @@ def _number(value: object) -> Value:
     return found if math.isfinite(found) else None
 
 
-def ceiling(values: Iterable[Value]) -> float:
-    """Return a round number that no value exceeds, to end an axis at; 1 for no values.
+def ceiling(values: Iterable[Value], count: int = 1) -> float:
+    """Return a round number that no value exceeds, to end an axis at; its *count* parts are
+    round, too, and whole when all values are.
 
-    >>> ceiling([3, 812.5])
-    1000.0
+    >>> ceiling([3, 812.5]), ceiling([226], 4), ceiling([2], 4)
+    (1000.0, 300.0, 4.0)
     """
-    top = max((value for value in values if value is not None), default=0.0)
+    known = [value for value in values if value is not None]
+    whole = all(value == int(value) for value in known)
+    top = max(known, default=0.0)
     if top <= 0 or top < 1e-300:
-        return 1.0
+        return float(count) if known and whole else 1.0
     power = 10.0 ** math.floor(math.log10(top))
-    return next((step * power for step in STEPS if step * power >= top), 10 * power)
+    for step in (*STEPS, *(10 * step for step in STEPS)):
+        end = step * power
+        part = end / count
+        round_part = step * 100 / count % 25 == 0 or (part < 10 and part % 1 == 0)
+        if end >= top and round_part and not (whole and part % 1):
+            return end
+    return 10 * power
 
 
 def ticks(top: float, count: int = 4) -> list[float]:
