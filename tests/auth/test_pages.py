@@ -270,7 +270,7 @@ def test_signing_up_with_a_known_address_gives_the_same_answer(shop, ada, browse
     for email in ("ADA@example.org", "new@example.org"):
         hashes.clear()
         answer = browser().post("/sign-up", data={**NEW, "email": email})
-        answers.add((answer.status_code, answer.headers["Location"], answer.text))
+        answers.add((answer.status_code, answer.headers.get("Location"), answer.text))
         work.append(list(hashes))
     assert len(answers) == 1
     assert work == [["hash"], ["hash"]]
