@@ -89,14 +89,22 @@ class Battery:
 def resolve(wanted: str | Iterable[str | Battery]) -> tuple[Battery, ...]:
     """Return the batteries meant by *wanted*, each after those it needs.
 
-    wanted: a preset ("default", "compatible"), or names and instances.
+    wanted: a preset ("default", "compatible"), or names and instances. One that is given
+    beside a preset stands in the place of the preset's own.
     Raises SetupError for an unknown name, a doubled one, or a circle of needs.
     """
     chosen: dict[str, Battery] = {}
-    for item in _spread(wanted):
+    preset: set[str] = set()
+    for item, of_preset in _spread(wanted):
+        if of_preset and item in chosen:
+            continue  # one that was given stands for the preset's
         battery = item if isinstance(item, Battery) else load(item)
         _check(battery)
-        if battery.name in chosen:
+        if of_preset:
+            preset.add(battery.name)
+        elif battery.name in preset:
+            preset.remove(battery.name)
+        elif battery.name in chosen:
             raise SetupError(
                 "battery.twice",
                 f"Battery {battery.name!r} is given twice.",
@@ -134,12 +142,13 @@ def _installed(path: tuple[str, ...]) -> dict[str, metadata.EntryPoint]:
     return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
 
 
-def _spread(wanted: str | Iterable[str | Battery]) -> Iterable[str | Battery]:
+def _spread(wanted: str | Iterable[str | Battery]) -> Iterable[tuple[Any, bool]]:
+    """Yield each battery, and whether it is one of a preset."""
     for item in (wanted,) if isinstance(wanted, (str, Battery)) else wanted:
         if isinstance(item, str) and item in PRESETS:
-            yield from PRESETS[item]
+            yield from ((name, True) for name in PRESETS[item])
         else:
-            yield item
+            yield item, False
 
 
 def _check(battery: Battery) -> None:
