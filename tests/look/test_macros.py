@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from jinja2 import StrictUndefined
 
 from carboy import Carboy
 from carboy.web.look.battery import Look
@@ -224,3 +225,21 @@ def test_sheets_may_render_their_cells_themselves(page):
     )
 
     assert html.count("<em>&lt;i&gt;") == 2
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_what_may_be_left_out_may_be_left_out_strictly(app, call):
+    """An application whose undefined names are errors has the same macros."""
+    with app.test_request_context("/"):
+        strict = app.jinja_env.overlay(undefined=StrictUndefined)
+        strict.globals = app.jinja_env.globals
+        template = strict.from_string(HEAD + "{{ " + call + " }}")
+        assert template.render(x=HARMLESS) == compiled(app, "{{ " + call + " }}").render(x=HARMLESS)
+
+
+def test_the_shells_are_strict_too(app):
+    """Nothing is asked for that need not be there."""
+    with app.test_request_context("/"):
+        strict = app.jinja_env.overlay(undefined=StrictUndefined)
+        for shell in ("shop", "workshop", "bare"):
+            assert "<main" in strict.get_template(f"carboy/{shell}.html").render()
