@@ -62,6 +62,7 @@ def run(code, folder, given=""):
     return [line for line in done.stdout.splitlines() if line.startswith("[")]
 
 
+@pytest.mark.slow
 def test_the_application_answers_as_shown(tmp_path):
     """The first example, asked as the table below it says."""
     (tmp_path / "app.py").write_text(EXAMPLES[0])
@@ -73,6 +74,7 @@ def test_the_application_answers_as_shown(tmp_path):
         assert not call[5] or answer[1] == json.loads(call[5]), call
 
 
+@pytest.mark.slow
 def test_the_other_examples_run(tmp_path):
     """In the order they stand, after the first."""
     (tmp_path / "app.py").write_text(EXAMPLES[0])

@@ -121,6 +121,7 @@ def outcome(act: Any) -> Any:
         return type(error), str(error).split(" while ")[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(obj=DATA, ascii_=st.booleans(), sort=st.booleans())
 def test_any_data_has_the_bytes_or_the_error_of_flask(
@@ -138,6 +139,7 @@ def test_rows_written_by_msgspec_have_the_bytes_of_flask(app: flask.Flask, obj: 
     assert our_body(app, obj) == stock_body(app, obj)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(obj=DATA, compact=st.booleans())
 def test_dumps_equals_flask(app: flask.Flask, obj: Any, compact: bool) -> None:
@@ -163,6 +165,7 @@ JSON_TEXT = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(text=JSON_TEXT, coding=st.sampled_from(["str", "utf-8", "utf-16", "utf-8-sig"]))
 def test_reading_equals_the_json_module(app: flask.Flask, text: str, coding: str) -> None:
