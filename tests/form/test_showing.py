@@ -230,6 +230,19 @@ def test_the_summary_counts_and_links(post, page):
     assert "There is no field" in box.text
 
 
+def test_the_summary_names_the_field(post):
+    """Also when a sentence of the author's does not; a row is told by its number."""
+    form = post(SPEC, {"title": "lower", "lines-4-title": "x" * 11, "nobody": ""})
+    told = dict(form.problems)
+
+    assert told["everything-title"] == "Title: Begin with a capital."
+    assert told["everything-lines-0-title"] == (
+        "Lines, row 1: Title must have at most 10 characters."
+    )
+    assert told[""] == "There is no field 'nobody' here."
+    assert form.errors["title"] == ["Begin with a capital."]
+
+
 def test_few_choices_are_a_select_and_many_a_search(ctx, post, page):
     """What is hidden is offered by neither, and cannot be sent."""
     form = BoundForm(SPEC, {"author": 2, "editor": 998})

@@ -26,7 +26,7 @@ from carboy.web.form.spec import FILES
 from carboy.web.form.values import shown
 from carboy.web.form.widgets import BoundField, bound_fields, macros, render, render_field
 from carboy.web.i18n.locales import in_locale
-from carboy.web.i18n.texts import _, ngettext
+from carboy.web.i18n.texts import _, gettext, ngettext
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -98,6 +98,25 @@ class BoundForm:
         """What the title of the page begins with: "2 errors: ", "" when there are none."""
         count = self.count
         return ngettext("%(num)s error: ", "%(num)s errors: ", count) if count else ""
+
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """What is wrong, as a page lists it: (id of the control, "" for the whole; sentence)."""
+        told = [("", text) for text in self.form_errors]
+        for name, texts in self.errors.items():
+            label = self._label(name)
+            for text in texts:
+                named = text if label in text else _("%(label)s: %(text)s", label=label, text=text)
+                told.append((f"{self.spec.name}-{name}", named))
+        return told
+
+    def _label(self, name: str) -> str:
+        """Return what a field is called; of a row, with its number."""
+        first, *rest = name.split("-")
+        label = gettext(self.judge.by_name[first].label)
+        if not rest:
+            return label
+        return _("%(label)s, row %(number)s", label=label, number=int(rest[0]) + 1)
 
     @cached_property
     def fields(self) -> list[BoundField]:

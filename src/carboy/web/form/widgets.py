@@ -31,6 +31,7 @@ __all__ = ["BoundField", "Option", "bound_fields", "macros", "render", "render_f
 
 TEMPLATE = "carboy/form.html"
 FOUND = 20  # choices that a search shows
+FIRST = 5  # choices that are shown before anybody searches
 BY_KIND = {
     "boolean": "checkbox", "choice": "select", "reference": "select", "json": "textarea",
     "file": "file", "image": "file", "rows": "rows",
@@ -230,7 +231,8 @@ class BoundField:
             label = None if key is WRONG else choices.label(key)
             if label is not None:
                 pairs[key] = label
-        return [*({**pairs, **dict(choices.options(self.query, FOUND))}).items()]
+        limit = FOUND if self.query else FIRST
+        return [*({**pairs, **dict(choices.options(self.query, limit))}).items()]
 
 
 class _RowOf:
