@@ -197,18 +197,22 @@ class Plan(Reader):
         self.statement = compiled(made, engine, shape, paged=True, clauses=question.clauses)
         super().__init__(question.node, layout, engine, shape)
         self.types = self.statement.types
+        self._key_ways: list[tuple[int, Callable[[Any], Any] | None]] | None = None
 
     def key(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the values that *row* is sorted by, as Python values."""
-        found = []
+        ways = self._key_ways
+        if ways is None:
+            ways = self._key_ways = [(at, self._way(at)) for at in self.key_positions]
+        return tuple(
+            [row[at] if how is None or row[at] is None else how(row[at]) for at, how in ways]
+        )
+
+    def _way(self, position: int) -> Callable[[Any], Any] | None:
+        """Return what makes a Python value of what the driver gives at *position*."""
         coltypes = self.coltypes or ()
-        for position in self.key_positions:
-            kind, value = self.types[position], row[position]
-            how = to_python(kind, self.engine.dialect, coltypes[position])
-            if isinstance(how, Inline):
-                how = bool  # the only one of those for Python values
-            found.append(value if how is None or value is None else how(value))
-        return tuple(found)
+        how = to_python(self.types[position], self.engine.dialect, coltypes[position])
+        return bool if isinstance(how, Inline) else how  # the only one for Python values
 
 
 class Relation(Reader):

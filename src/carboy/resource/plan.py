@@ -311,8 +311,14 @@ def _brief(field: Field) -> bool:
 
 def _order(shown: Mapping[str, Field], title: str, sortable: tuple[str, ...]) -> tuple[str, ...]:
     if "created_at" in sortable:
-        return ("-created_at",)
+        # PERF: keys are given in the order of creation, and have an index.
+        counted = [name for name, one in shown.items() if one.key and one.automatic]
+        return (f"-{counted[0]}",) if len(counted) == 1 and _counts(shown) else ("-created_at",)
     return (title,) if title in sortable else ()
+
+
+def _counts(shown: Mapping[str, Field]) -> bool:
+    return [one.kind for one in shown.values() if one.key] == ["integer"]
 
 
 def _column(
