@@ -100,10 +100,7 @@ def shop(models, tmp_path, monkeypatch):
 
     guard = Guarding(Rulebook(models.registry, Model.registry))
     monkeypatch.setitem(plug._guards, True, guard)
-    app = Carboy(
-        "shop", batteries=("default", "look", "forms", "resources", "admin"),
-        root_path=str(tmp_path), instance_path=str(tmp_path),
-    )  # fmt: skip
+    app = Carboy("shop", root_path=str(tmp_path), instance_path=str(tmp_path))
     app.config.update(DATABASE_URL=f"sqlite:///{tmp_path}/shop.db", LOG_LEVEL="critical")
     app.secret_key = "only for tests, and long enough for one"
     app.testing = True
