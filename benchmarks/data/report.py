@@ -39,7 +39,8 @@ _HOW = (
     "same as the raw driver's before timing. The raw driver keeps one connection, and has its SQL "
     'written by hand. It runs twice: "in the same view" is in a Carboy view with the same '
     'batteries, and less that view with finished bytes; "in bare WSGI" is under a callable that '
-    "does nothing else, whose code stays in the processor's caches: no view has that."
+    "does nothing else, whose code stays in the processor's caches: no view has that. Both are "
+    "judged."
 )
 
 RAWS = {"carboy_raw": "in the same view", "raw": "in bare WSGI"}
