@@ -13,7 +13,7 @@ from flask import redirect, request, url_for
 from carboy.auth import directory, store
 from carboy.auth.acts import current_user, end_sessions, tell
 from carboy.auth.agents import spoken
-from carboy.auth.forms import Password, Profile, Sent
+from carboy.auth.forms import FirstPassword, Password, Profile, Sent
 from carboy.auth.models import name_flaw
 from carboy.auth.replies import (
     client_address,
@@ -30,6 +30,7 @@ from carboy.web.i18n.texts import _
 
 if TYPE_CHECKING:
     from carboy.engine.app import Blueprint
+    from carboy.web.form.form import Form
 
 __all__ = ["register"]
 
@@ -52,7 +53,8 @@ def account_post() -> Any:
     if me is None:
         return _to_sign_in()
     act = request.form.get("act", "")
-    sent = Sent(FORMS[act]) if act in FORMS else None
+    forms: dict[str, type[Form]] = {"name": Profile, "password": _password_form(me)}
+    sent = Sent(forms[act]) if act in forms else None
     try:
         if act not in ACTS:
             raise fault_at("act", _("%(name)s is not known here.", name="act"))
@@ -110,20 +112,23 @@ def _end_others(user: Any, sent: Any) -> None:
 
 
 ACTS = {"name": _rename, "password": _change_password, "end": _end, "end_others": _end_others}
-FORMS = {"name": Profile, "password": Password}
+
+
+def _password_form(me: Any) -> type[Form]:
+    """Return the form that asks for the password of now, where there is one."""
+    return FirstPassword if me.password_changed_at is None else Password
 
 
 def _page(me: Any, forms: dict[str, BoundForm] | None = None) -> str:
     """Return the page; forms: those that were sent, by act."""
     blank = {
         "name": BoundForm(Profile.spec(), {"act": "name", "name": me.name}),
-        "password": BoundForm(Password.spec(), {"act": "password"}),
+        "password": BoundForm(_password_form(me).spec(), {"act": "password"}),
     }
     sessions = [{**row, "device": spoken(row["agent"])} for row in store.listed(me.id)]
     return render(
         "account", me=me, sessions=sessions, this=current_session().key,
         forms={**blank, **(forms or {})}, done=request.args.get("done", ""),
-        has_password=me.password_changed_at is not None,
     )  # fmt: skip
 
 

@@ -23,7 +23,17 @@ from carboy.web.i18n.texts import N_, _
 if TYPE_CHECKING:
     from carboy.web.form.bound import BoundForm
 
-__all__ = ["Link", "Password", "Profile", "Sent", "SignIn", "SignUp", "broken", "wrong"]
+__all__ = [
+    "FirstPassword",
+    "Link",
+    "Password",
+    "Profile",
+    "Sent",
+    "SignIn",
+    "SignUp",
+    "broken",
+    "wrong",
+]
 
 # The texts of controls are translated when they are shown.
 ADVICE = N_("Fifteen characters or more. A sentence works well.")
@@ -55,7 +65,8 @@ class SignUp(Form):
     """Who somebody wants to be."""
 
     name: Annotated[
-        Called, Control(N_("What shall we call you?"), help=SEEN, autocomplete="nickname")
+        Called,
+        Control(N_("Name"), help=N_("What shall we call you?"), autocomplete="nickname"),
     ]
     email: Annotated[Address, Control(N_("E-mail address"), widget="email", autocomplete="email")]
     password: Annotated[
@@ -78,13 +89,23 @@ class Profile(Form):
     name: Annotated[Called, Control(N_("Name"), help=SEEN, autocomplete="nickname")]
 
 
+class FirstPassword(Form):
+    """A password, for somebody who came in by a link and has none."""
+
+    act: Hidden = "password"
+    password: Annotated[
+        Secret,
+        Control(N_("New password"), widget="password", help=ADVICE, autocomplete="new-password"),
+    ]
+
+
 class Password(Form):
-    """Another password; the one of now, where there is one."""
+    """Another password."""
 
     act: Hidden = "password"
     current: Annotated[
         Secret, Control(N_("Password now"), widget="password", autocomplete="current-password")
-    ] = ""
+    ]
     password: Annotated[
         Secret,
         Control(N_("New password"), widget="password", help=ADVICE, autocomplete="new-password"),
