@@ -29,7 +29,8 @@ def shop(people, tmp_path):
     address = f"sqlite:///{tmp_path}/shop.db"
     app.config.update(DATABASE_URL=address, LOG_LEVEL="error", PASSWORD_MEMORY="8 KiB")
     app.get("/", endpoint="home")(public(lambda: "home"))
-    app.get("/mine", endpoint="mine")(signed_in(lambda: "mine"))
+    mine = signed_in(lambda: "mine")
+    app.add_url_rule("/mine", "mine", mine, methods=["GET", "POST"])
     app.get("/staff", endpoint="staff")(require(role("staff"))(lambda: "staff"))
     with app.app_context(), unscoped("tables"):
         tables = [model.__table__ for model in (User, UserSession, UserLink)]
@@ -62,6 +63,12 @@ def test_a_forged_sign_in_is_refused(shop):
     client = shop.test_client()
     assert sign_in(client, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert client.get("/mine").status_code == 401
+
+
+def test_a_forged_request_is_refused_before_anybody_asks_whose_it_is(shop):
+    """The guard stands outside of the door: no session is read for it."""
+    answer = shop.test_client().post("/mine", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.json["code"] == "web.csrf.cross_site"
 
 
 def test_an_old_browser_needs_the_token_and_gets_it(shop):
