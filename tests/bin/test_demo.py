@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+ADDRESS = re.compile(r"Serving .*http://127\.0\.0\.1:(\d+)")
 START_S = 60
 STOP_S = 20
 
@@ -50,16 +50,27 @@ def test_demo_serves_and_stops_cleanly(demo):
     """The printed address answers; Ctrl-C ends all of it with code 0 and no traceback."""
     process = demo(free_port())
 
-    port, _ = printed_address(process)
+    port, said = printed_address(process)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as response:
         page = response.read().decode()
     os.killpg(process.pid, signal.SIGINT)
     rest = process.communicate(timeout=STOP_S)[0]
 
-    assert "How much is there to keep?" in page
+    assert "New on the shelf" in page
+    assert "Moby-Dick" in page
+    assert re.search(r"open this once:\nhttp://127\.0\.0\.1:\d+/sign-in/link\?token=.", said)
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
     assert group_is_gone(process.pid)
+
+
+def test_demo_of_the_other_example(demo):
+    """bin/demo hello starts the site of typed views."""
+    process = demo("hello", free_port())
+
+    port, _ = printed_address(process)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as response:
+        assert "How much is there to keep?" in response.read().decode()
 
 
 def test_demo_takes_the_next_port_and_says_so(demo):
@@ -84,7 +95,7 @@ def test_demo_keeps_one_secret_that_only_its_owner_reads(demo):
     printed_address(process)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=STOP_S)
-    secret = ROOT / "examples/hello/instance/secret"
+    secret = ROOT / "examples/shop/instance/secret"
 
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert len(secret.read_text().strip()) >= 32
