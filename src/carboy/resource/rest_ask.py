@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_SIZE", "OURS", "Asked", "Shapes", "ask"]
 
 OURS = ("q", "sort", "size", "cursor", "fields", "include")
+NAMED = frozenset(OURS)
 MAX_SIZE = 100  # rows of a page
 MOST_NAMES = 100  # in fields=
 KEPT = 200  # readings of one resource; a client that asks for more sorts pays for them
@@ -53,6 +54,7 @@ class Shapes:
         self.plan = plan
         self._resources = resources
         self._kept: dict[tuple[str, ...], Reading] = {}
+        self._asked: dict[tuple[str | None, str | None], Reading] = {}
         self.whole = self._reading(self.own)
 
     @property
@@ -81,6 +83,14 @@ class Shapes:
         """
         if not fields and not include:
             return self.whole
+        found = self._asked.get((fields, include))  # PERF: clients ask in the same words
+        if found is None:
+            if len(self._asked) >= KEPT:
+                self._asked.clear()
+            found = self._asked[fields, include] = self._checked(fields, include)
+        return found
+
+    def _checked(self, fields: str | None, include: str | None) -> Reading:
         wrong: Wrong = []
         wanted = {*(self._fields(fields, wrong) if fields else self.own)}
         for name in _split(include):
@@ -135,19 +145,27 @@ def ask(shapes: Shapes, args: Any) -> Asked:
     Raises RequestFault 400 or 422 for names and values that cannot be.
     """
     plan = shapes.plan
-    ours = {name: _once(args, name) for name in OURS}
-    words = ours["q"]
+    ours: dict[str, str] = {}
+    filters: list[tuple[str, str]] = []
+    for name, texts in args.lists():
+        if name not in NAMED:
+            filters += [(name, text) for text in texts]
+        elif len(texts) > 1:
+            raise _refused(name, "This is given twice.")
+        else:
+            ours[name] = texts[0]
+    words = ours.get("q")
     if words is not None and not plan.searched:
         raise _refused("q", "This list has no search.")
-    clauses = [*plan.resource.clauses(), *plan.filters.parse(_filters(args), others=())]
+    clauses = [*plan.resource.clauses(), *plan.filters.parse(filters, others=())]
     if words and words.strip():
         clauses.append(search(plan.model, words).clause)
     return Asked(
         clauses=tuple(clauses),
-        order=plan.sorts.parse(ours["sort"]),
-        size=_size(plan, ours["size"]),
-        cursor=ours["cursor"] or None,
-        reading=shapes.reading(ours["fields"], ours["include"]),
+        order=plan.sorts.parse(ours.get("sort")),
+        size=_size(plan, ours.get("size")),
+        cursor=ours.get("cursor") or None,
+        reading=shapes.reading(ours.get("fields"), ours.get("include")),
     )
 
 
@@ -157,10 +175,6 @@ def row_reading(shapes: Shapes, args: Any) -> Reading:
         if name not in ("fields", "include"):
             raise _refused(_said(name), "There is no such parameter. Known: fields, include.")
     return shapes.reading(_once(args, "fields"), _once(args, "include"))
-
-
-def _filters(args: Any) -> list[tuple[str, str]]:
-    return [(name, text) for name, text in args.items(multi=True) if name not in OURS]
 
 
 def _once(args: Any, name: str) -> str | None:
