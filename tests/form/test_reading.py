@@ -97,6 +97,7 @@ def test_texts_become_values(post, name, text, value):
         ("blurb", "x" * 10_001, "Blurb must have at most 10000 characters."),
         ("blurb", "x" * (MOST_TEXT + 1), "Blurb must have at most 10000 characters."),
         ("year", "two", "Year must be a whole number of 64 bits."),
+        ("year", "2.000", "Year must be a whole number of 64 bits."),
         ("year", "1.5", "Year must be a whole number of 64 bits."),
         ("year", "9" * 5000, "Year must be a whole number of 64 bits."),
         ("year", "2101", "Year must be at most 2100."),

@@ -219,13 +219,15 @@ def test_what_is_shown_without_errors_is_escaped(ctx, page):
 
 def test_the_summary_counts_and_links(post, page):
     """It has the focus, says how many, and leads to each field."""
-    form = post(SPEC, WRONG)
+    form = post(SPEC, WRONG | {"secret": "\0"})
     found = page(form())
     box = next(one for one in found.elements if one.get("role") == "alert")
 
     assert (box.get("tabindex"), "autofocus" in box) == ("-1", True)
     assert f"{form.count} things need another look" in box.text
-    assert {one.get("href") for one in found.all("a")} == {f"#everything-{n}" for n in form.errors}
+    wrong = {f"#everything-{name}" for name in form.errors if name != "secret"}
+    assert {one.get("href") for one in found.all("a")} == wrong
+    assert "Secret must be text" in box.text  # hidden: there is nothing to lead to
     assert form.title == f"{form.count} errors: "
     assert "There is no field" in box.text
 

@@ -107,7 +107,8 @@ class BoundForm:
             label = self._label(name)
             for text in texts:
                 named = text if label in text else _("%(label)s: %(text)s", label=label, text=text)
-                told.append((f"{self.spec.name}-{name}", named))
+                hidden = name in self and self[name].widget == "hidden"
+                told.append(("" if hidden else f"{self.spec.name}-{name}", named))
         return told
 
     def _label(self, name: str) -> str:

@@ -103,7 +103,7 @@ def _integer(text: str) -> int:
     text = text.replace("\u2212", "-")
     if not WHOLE.fullmatch(text):
         value = _decimal(text)  # "1,234" where thousands are written so
-        if value != value.to_integral_value():
+        if value.as_tuple().exponent != 0:  # not "2.000" either: is it two, or two thousand?
             raise Refused("type")
         return int(value)
     return int(text)
@@ -124,7 +124,8 @@ def _decimal(text: str) -> Decimal:
         thousands = rf"([+-]?)(\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}})(?:{point}(\d+))?"
         if found := re.fullmatch(thousands, text):
             sign, before, rest = found.groups()
-            return Decimal(f"{sign}{re.sub(group, '', before)}.{rest or 0}")
+            before = re.sub(group, "", before)
+            return Decimal(f"{sign}{before}.{rest}" if rest else f"{sign}{before}")
     if found := re.fullmatch(rf"([+-]?)(\d*)(?:(?:{point}|[.,])(\d*))?", text):
         sign, before, rest = found.groups()
         if before or rest:

@@ -14,7 +14,6 @@ import importlib
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from carboy.web.i18n.locales import current, settings
 
@@ -39,10 +38,15 @@ def zone() -> dt.tzinfo:
 @lru_cache(maxsize=256)
 def zone_of(name: str) -> dt.tzinfo | None:
     """Return the time zone called *name*; None when there is none."""
+    if name == "UTC":
+        return dt.UTC
+    # PERF: 4 ms, of no use to an application in UTC.
+    zones = importlib.import_module("zoneinfo")
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        found: dt.tzinfo = zones.ZoneInfo(name)
+    except (zones.ZoneInfoNotFoundError, ValueError, OSError):
         return None
+    return found
 
 
 def format_date(value: dt.date | None, format: str = "medium") -> str:
