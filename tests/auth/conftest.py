@@ -30,7 +30,10 @@ def people(monkeypatch):
 
 @pytest.fixture
 def make_app(tmp_path):
-    """Make a shop: make_app(address, OPTION=value); its tables are there, and nobody in them."""
+    """Make a shop: make_app(address, OPTION=value); its tables are there, and nobody in them.
+
+    more: batteries besides those of auth_kit.
+    """
     from carboy import Carboy
     from carboy.auth.models import User, UserLink, UserSession
     from carboy.base.scope import unscoped
@@ -38,9 +41,9 @@ def make_app(tmp_path):
 
     made = []
 
-    def make(address=None, **options):
+    def make(address=None, more=(), **options):
         app = Carboy(
-            "shop", batteries=batteries(),
+            "shop", batteries=(*batteries(), *more),
             root_path=str(tmp_path), instance_path=str(tmp_path),
         )  # fmt: skip
         app.secret_key = SECRET
