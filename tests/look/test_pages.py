@@ -45,6 +45,15 @@ def test_the_site_has_the_name_of_the_option(look_app, render):
     assert "<title>Books &amp; more: Demijohn &amp; Sons</title>" in render(page("shop"))
 
 
+def test_a_page_is_rendered_before_anything_is_sealed(look_app):
+    """By a command, or a job."""
+    with look_app.test_request_context("/"):
+        html = look_app.jinja_env.from_string(page("bare")).render()
+
+    assert "Under test</title>" in html
+    assert "/carboy.css" in html
+
+
 def test_a_page_without_a_title_is_called_as_the_site(render):
     """No lonely colon."""
     assert "<title>Under test</title>" in render('{% extends "carboy/bare.html" %}')

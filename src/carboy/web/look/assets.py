@@ -114,6 +114,8 @@ class Assets:
 
         Raises LookupError with the nearest name when there is none.
         """
+        if not self._by_name:  # a command or a job, which seals nothing
+            self.freeze()
         found = self._by_name.get(name)
         if found is None:
             near = difflib.get_close_matches(name, self._by_name, n=1)

@@ -72,7 +72,6 @@ class Look(Battery):
     def seal(self, app: App) -> None:
         """Read the files, and settle what templates ask for."""
         self.assets.freeze()
-        self.page.name = app.config["SITE_NAME"] or app.name.replace("_", " ").capitalize()
         made = app.__dict__.get("jinja_env")
         if made is not None:
             made.globals["layout"] = self.layout(made)

@@ -60,13 +60,18 @@ class Group:
 class Page:
     """Answers templates; the global `carboy_look`.
 
-    entries: of the navigation. languages: (tag, own name) pairs. name: of the site.
+    entries: of the navigation. languages: (tag, own name) pairs.
     """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.languages: tuple[tuple[str, str], ...] = ()
-        self.name = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the site."""
+        app = flask.current_app
+        return app.config["SITE_NAME"] or app.name.replace("_", " ").capitalize()
 
     @property
     def lang(self) -> str:
