@@ -10,7 +10,7 @@ from markupsafe import Markup
 from carboy import Carboy
 from carboy.data.fields import Field, message
 from carboy.web.form.battery import Forms
-from carboy.web.form.messages import sentence
+from carboy.web.form.messages import sentence, translated
 from carboy.web.form.spec import FieldSpec
 from carboy.web.i18n import formats, locales
 from carboy.web.i18n.locales import Locale, current, in_locale
@@ -227,3 +227,20 @@ def test_form_api_and_database_say_the_same(kind, rule):
         name="price", column="price", python=KINDS[kind], kind=kind, optional=False, **more
     )
     assert sentence(FieldSpec(name="price", kind=kind, **more), rule) == message(field, rule)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Price is taken already.", "„Price“ ist schon vergeben."),
+        ("Price must be at least 2 cents.", "„Price“ muss mindestens 2 cents sein."),
+        ("Save", "Speichern"),
+        ("My own words.", "My own words."),
+    ],
+)
+def test_what_the_database_says_is_translated(text, said):
+    """Models and databases know no request: they say it in English."""
+    spec = FieldSpec(name="price", label="Price", kind="integer", ge=2, unit="cents")
+    with in_locale("de"):
+        assert translated(spec, text) == said
+    assert translated(spec, text) == text

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from carboy.web.form.judge import judge_of
+from carboy.web.form.messages import translated
 from carboy.web.form.reading import KEY_NAME, Reading, read
 from carboy.web.form.spec import FILES
 from carboy.web.form.values import shown
@@ -146,7 +147,12 @@ class BoundForm:
         return name in self.judge.by_name
 
     def add_error(self, name: str, text: str) -> None:
-        """Note what is wrong with a field, or with the whole when *name* is ""."""
+        """Note what is wrong with a field, or with the whole when *name* is "".
+
+        What a model or the database said in English is said in the language of the request.
+        """
+        if name in self:
+            text = translated(self.judge.by_name[name], text)
         into = self.errors.setdefault(name, []) if name in self else self.form_errors
         if text not in into:
             into.append(text)

@@ -16,13 +16,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from carboy.web.i18n.formats import format_date, format_datetime, format_number, signs
-from carboy.web.i18n.locales import current
+from carboy.web.i18n.locales import current, in_locale
 from carboy.web.i18n.texts import N_, _, gettext, ngettext
 
 if TYPE_CHECKING:
     from carboy.web.form.spec import FieldSpec
 
-__all__ = ["labels", "of_pydantic", "sentence", "unknown"]
+__all__ = ["labels", "of_pydantic", "sentence", "translated", "unknown"]
 
 MOST_LABELS = 20  # choices that a sentence lists
 Ctx = Mapping[str, Any]
@@ -72,6 +72,19 @@ RULES = {
     "datetime_past": "past", "datetime_future": "future",
 }  # fmt: skip
 """pydantic's types of errors to our rules."""
+
+
+def translated(spec: FieldSpec, text: str) -> str:
+    """Return *text*, a sentence that a model or the database said, in the language of the request."""
+    if current().name.startswith("en"):
+        return text
+    with in_locale("en"):
+        rule = next((one for one in OF_MODELS if sentence(spec, one) == text), "")
+    return sentence(spec, rule) if rule else gettext(text)
+
+
+OF_MODELS = ("required", "type", "min_length", "max_length", "ge", "le", "pattern", "choice",
+             "unique", "exists")  # fmt: skip
 
 
 def unknown(name: str) -> str:
