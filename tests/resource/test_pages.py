@@ -235,7 +235,9 @@ def test_choices_are_searched_as_one_types(ask):
     assert "Jane Austen" in found
     assert "Zola" not in found
     for odd in ("%25", "_", "%5C", "%00", "'", "x" * 500):
-        assert ask("get", f"/books/-/options/author_id?author_id-q={odd}", **STAFF).status_code == 200
+        assert (
+            ask("get", f"/books/-/options/author_id?author_id-q={odd}", **STAFF).status_code == 200
+        )
 
 
 def test_exports_follow_the_question(ask):

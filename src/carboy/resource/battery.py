@@ -45,6 +45,7 @@ class Resources(Battery):
         self._ref = weakref.ref(app)
         app.extensions[EXTENSION] = self
         app.resource = self.resource
+        app.jinja_environment = _with_may(app.jinja_environment)
 
     def resource(self, what: Any, **options: Any) -> Any:
         """Give a model pages, a REST API and a place in the admin; return its `Resource`.
@@ -76,3 +77,20 @@ class Resources(Battery):
                 known.setdefault(one.model, one)  # the first one is where references lead
             for one in self.declared.values():
                 one.plan = make(one, known)
+
+
+def _with_may(base: type[Any]) -> type[Any]:
+    """Return the Jinja environment class *base* with `may(row, action)` among its globals."""
+
+    class Environment(base):  # type: ignore[misc]  # whichever class the application has
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.globals["may"] = _may
+
+    return Environment
+
+
+def _may(what: Any, action: str) -> bool:
+    """Return whether who asks may do *action*; see `carboy.resource.may`."""
+    found: bool = importlib.import_module("carboy.resource.may").may(what, action)
+    return found

@@ -33,8 +33,12 @@ class Choices:
 
     def options(self, query: str, limit: int) -> list[tuple[Any, str]]:
         """Return (key, title) pairs whose title begins with, or contains, *query*."""
-        clauses = [self._like(query)] if query.strip() and self.title != self.key else []
-        rows = self._reading.rows(*clauses, limit=limit)
+        words = query.strip()
+        if words and self.title == self.key:  # nothing of it can be searched but the key itself
+            value: Any = int(words) if words.isascii() and words.isdecimal() else words
+            found = self.label(value)
+            return [] if found is None else [(value, found)]
+        rows = self._reading.rows(*([self._like(words)] if words else []), limit=limit)
         return [(getattr(row, self.key), str(getattr(row, self.title))) for row in rows]
 
     def label(self, value: Any) -> str | None:
@@ -48,7 +52,7 @@ class Choices:
         return str(getattr(row, self.title))
 
     def _like(self, query: str) -> Clause:
-        text = query.strip()[:100].replace("\0", "")
+        text = query[:100].replace("\0", "")
         for sign in ("\\", "%", "_"):
             text = text.replace(sign, f"\\{sign}")
         name = self.title

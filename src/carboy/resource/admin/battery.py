@@ -13,6 +13,7 @@ import importlib
 import weakref
 from typing import Any
 
+from carboy.auth import people
 from carboy.base.battery import Battery
 from carboy.base.options import Names, Option
 
@@ -39,9 +40,14 @@ class Admin(Battery):
         self.twins: dict[str, Any] = {}
 
     def init(self, app: Any) -> None:
-        """Wait for resources."""
+        """Wait for resources, and for people."""
         self._ref = weakref.ref(app)
         app.extensions[EXTENSION] = self
+        people.tell(self.welcome, app)
+
+    def welcome(self, app: Any) -> None:
+        """Let the admin look after people and their roles, once there are any."""
+        self.take(importlib.import_module("carboy.resource.admin.users").people(app))
 
     def take(self, resource: Any) -> None:
         """Give *resource* its pages in the admin; the first one brings the admin itself."""
@@ -52,7 +58,8 @@ class Admin(Battery):
         twin = views.twin(resource)
         self.twins[twin.name] = twin
         app.register_blueprint(views.blueprint(twin))
-        importlib.import_module("carboy.resource.routes").line(app, twin, "workshop", "Data")
+        group = "People" if twin.model.__name__ == "User" else "Data"
+        importlib.import_module("carboy.resource.routes").line(app, twin, "workshop", group)
 
     def seal(self, app: Any) -> None:
         """Make the plans of the twins: their links stay in the admin."""

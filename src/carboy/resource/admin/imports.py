@@ -118,7 +118,10 @@ def carry_out(pages: Pages, token: str) -> Any:
 
 def _text() -> str:
     file = request.files.get("file")
-    data = b"" if file is None else file.read(MOST_BYTES + 1)
+    data = b""
+    if file is not None:
+        data = file.read(MOST_BYTES + 1)
+        file.close()
     if not data:
         raise RequestFault(422, "admin.import", say("Choose a CSV file with a header first."))
     if len(data) > MOST_BYTES:
