@@ -7,8 +7,8 @@ import sys
 import pytest
 
 FILES = {
-    ".env", ".env.example", ".gitignore", "README.md", "app.py", "pyproject.toml",
-    "static/style.css", "templates/base.html", "templates/home.html", "tests/test_app.py",
+    ".env", ".env.example", ".gitignore", "README.md", "app.py", "carboy.toml", "pyproject.toml",
+    "templates/home.html", "tests/test_app.py",
 }  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def test_new_writes_a_project(carboy, folder):
     texts = {name: (project / name).read_text() for name in FILES}
     assert not [name for name, text in texts.items() if "@title@" in text or "@dist@" in text]
     assert 'name = "web-shop"' in texts["pyproject.toml"]
-    assert "<title>{% block title %}Web shop" in texts["templates/base.html"]
+    assert "{% block title %}Web shop" in texts["templates/home.html"]
     steps = [line.split("#")[0].strip() for line in result.output.splitlines()[2:]]
     assert steps == ["cd web-shop", "carboy dev", "pytest"]
 

@@ -29,6 +29,10 @@ __all__ = ["App", "carboy", "main", "pass_app"]
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "new": ("carboy.cli.new:new", "Start a project: application, templates, tests, settings."),
     "eject": ("carboy.cli.eject:eject", "Write a resource's pages as plain views, to own them."),
+    "generate": (
+        "carboy.cli.generate:generate",
+        "Add a model with its policy, pages, API, migration and tests.",
+    ),
     "dev": ("carboy.cli.dev:dev", "Serve while you work: reload, debug page, this machine only."),
     "run": ("carboy.cli.run:run", "Serve in production: checks first, drains on TERM."),
     "routes": ("carboy.cli.routes:routes", "List routes, their views, and the stages around them."),

@@ -28,6 +28,7 @@ CHUNK = 1 << 20
 CELL = 4 << 20  # characters of one value; a quote that never ends must not read the whole file
 DELIMITERS = ",;\t|"
 UNDEFINED = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that Windows-1252 does not have
+FEW = 16  # control characters that a text may hold, however short it is
 CONTROL = bytes({*range(32)} - {9, 10, 12, 13, 27}) + b"\x7f"
 
 
@@ -136,7 +137,7 @@ def encoding_of(path: Path) -> str:
             if not chunk.isascii():
                 odd |= UNDEFINED.intersection(chunk)
             chunk = file.read(CHUNK)
-    if size and (b"\0" in head or controls * 100 > size):
+    if size and (b"\0" in head or (controls > FEW and controls * 100 > size)):
         raise SetupError(
             "new.from.binary",
             f"{path} is no text: it holds bytes that no table of text has.",

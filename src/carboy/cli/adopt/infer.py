@@ -272,7 +272,7 @@ def _fractions(column: Column, raw: RawColumn, sheet: Sheet) -> None:
     measured = measure(sheet, column.at, to.exact_text)
     places = raw.places if raw.kind == "decimal" and raw.digits else None
     money = bool(MONEY.search(column.name)) and raw.kind in ("", "decimal")
-    if measured is not None and (places is not None or money):
+    if measured is not None and not measured.powers and (places is not None or money):
         kept = 2 if places is None else max(places, measured.places)
         whole = max(measured.whole, (raw.digits or 0) - kept)
         if measured.places <= kept and whole + kept <= MOST_DIGITS:

@@ -23,7 +23,8 @@ class Measured:
     """What the numbers of a column are like, once all were read.
 
     whole, places: digits before and after the point, at most. fixed: whether all that have
-    places have the same, of which some end in 0. floats: whether a float tells them apart.
+    places have the same, of which some end in 0. floats: whether a float tells
+    them apart. powers: whether some are written with one of ten, 1e+16.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class Measured:
         self.fewest = 99
         self.zeros = False
         self.floats = True
+        self.powers = False
         self.least, self.most = 0, 0
 
     @property
@@ -41,7 +43,7 @@ class Measured:
     def take(self, text: str) -> None:
         """Take in one number in plain notation."""
         if "e" in text or "E" in text:
-            self.floats = self.floats and float(text) == float(text)
+            self.powers = True
             return
         whole, point, rest = text.lstrip("-").partition(".")
         self.whole = max(self.whole, len(whole))
