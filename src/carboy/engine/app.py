@@ -37,6 +37,8 @@ from carboy.engine.responses import Response
 from carboy.engine.sessions import CookieSessions
 
 if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
     from carboy.base.checks import Finding
 
 __all__ = ["Blueprint", "Carboy"]
@@ -305,9 +307,9 @@ class Carboy(Flask):
         with self.app_context(), scope(scope_of(who) if who is not None else None, **more) as found:
             yield found
 
-    def test_client(self, use_cookies: bool = True, **kwargs: Any) -> Any:
+    def test_client(self, use_cookies: bool = True, **kwargs: Any) -> FlaskClient:
         """Return Flask's test client; it sends `test_environ`, as a browser would."""
-        client: Any = super().test_client(use_cookies, **kwargs)
+        client = super().test_client(use_cookies, **kwargs)
         for name, value in self.test_environ.items():
             client.environ_base.setdefault(name, value)
         return client
