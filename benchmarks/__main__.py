@@ -22,6 +22,8 @@ def main() -> None:
         _startup(arguments)
     elif arguments.data:
         _data(arguments)
+    elif arguments.resources:
+        _resources(arguments)
     elif arguments.server:
         _server(arguments)
     elif not arguments.readme:
@@ -35,6 +37,7 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--server", action="store_true", help="requests per second under real servers")
     add("--data", action="store_true", help="reads, writes and the policy beside peers")
+    add("--resources", action="store_true", help="the REST list of a resource beside peers")
     add("--import", dest="startup", action="store_true", help="start-up: imports and --help")
     add("--profile", metavar="WORKLOAD", help="where a request's time goes")
     add("--budgets", action="store_true", help="count function calls anew into budgets.toml")
@@ -120,6 +123,17 @@ def _data(arguments: argparse.Namespace) -> None:
     section.update(report.circumstances())
     print("\n".join(report._data(section)))
     _keep(arguments, "data", section)
+
+
+def _resources(arguments: argparse.Namespace) -> None:
+    from benchmarks import report
+    from benchmarks.resources import run
+
+    rounds = arguments.rounds or (5 if arguments.quick else 21)
+    section = run.measure(rounds, 2 if arguments.quick else 4)
+    section.update(report.circumstances())
+    print("\n".join(run.table(section)))
+    _keep(arguments, "resources", section)
 
 
 def _startup(arguments: argparse.Namespace) -> None:

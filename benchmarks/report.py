@@ -171,7 +171,17 @@ def _data(data: Record) -> list[str]:
     return data_section(data, _where(data))
 
 
-_SECTIONS = {"cpu": cpu_section, "data": _data, "server": _server, "startup": _startup}
+def _resources(section: Record) -> list[str]:
+    from benchmarks.resources.run import table  # imports models: only where they are shown
+
+    lines = ["## REST list of a resource", "", _where(section), ""]
+    return lines + table(section)
+
+
+_SECTIONS = {
+    "cpu": cpu_section, "data": _data, "resources": _resources, "server": _server,
+    "startup": _startup,
+}  # fmt: skip
 
 
 def _figures(record: Record) -> str:
