@@ -181,6 +181,12 @@ def test_the_browser_is_told_of_the_constraints(ctx, page, name, attributes):
     assert {key: found.attributes.get(key, "absent") for key in attributes} == attributes
 
 
+def test_a_blank_form_shows_the_defaults(ctx, page):
+    """A box that is ticked by default is ticked; what is given counts more."""
+    assert "checked" in page(BoundForm(SPEC)()).by_name("shown")[0]
+    assert "checked" not in page(BoundForm(SPEC, {"shown": False})()).by_name("shown")[0]
+
+
 def test_a_box_is_never_required(ctx, page):
     """`required` on a box would mean that it must be ticked."""
     found = page(BoundForm(SPEC)())

@@ -25,7 +25,6 @@ from uuid import UUID
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_core import PydanticUndefined
 from werkzeug.datastructures import FileStorage
 
 from carboy.base.errors import RequestFault
@@ -112,10 +111,9 @@ class Form(BaseModel, metaclass=_FormMeta):
     @classmethod
     def bind(cls, values: Mapping[str, Any] | None = None) -> BoundForm:
         """Return the form in this request: blank or with *values* on GET, else as posted."""
-        start = {**_defaults(cls), **(values or {})}
         if request.method not in ("POST", "PUT", "PATCH"):
-            return BoundForm(cls.spec(), start)
-        return BoundForm(cls.spec(), start, posted=request.form, files=request.files)
+            return BoundForm(cls.spec(), values)
+        return BoundForm(cls.spec(), values, posted=request.form, files=request.files)
 
     @classmethod
     def __carboy_bind__(cls, sent: Any) -> Any:
@@ -134,14 +132,6 @@ class Form(BaseModel, metaclass=_FormMeta):
             raise RequestFault(400, "forms.button", "A button for the page itself was pressed.")
         raise Wrong([complaint(("form", name) if name else ("form",), "form", text)
                      for name, text in told])  # fmt: skip
-
-
-def _defaults(cls: type[BaseModel]) -> dict[str, Any]:
-    return {
-        name: info.get_default(call_default_factory=False)
-        for name, info in cls.model_fields.items()
-        if info.default is not PydanticUndefined and info.default is not None
-    }
 
 
 def _fields(cls: type[BaseModel]) -> Iterable[FieldSpec]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
+from pydantic_core import PydanticUndefined
 
 from carboy.engine.signatures import bare, kind_of
 from carboy.web.form.messages import of_pydantic, unknown
@@ -24,6 +25,8 @@ from carboy.web.i18n.texts import gettext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pydantic.fields import FieldInfo
 
 __all__ = ["Judge", "judge_of"]
 
@@ -42,6 +45,7 @@ class Judge:
         self.nullable = {name for name, one in given.items() if _nullable(one.annotation)}
         self.fields = tuple(self._settled(one) for one in spec.fields)
         self.by_name = {one.name: one for one in self.fields}
+        self.defaults = {name: one.default for name, one in given.items() if _is_plain(one)}
         self.beside = frozenset(spec.beside)
         loose = [one.name for one in self.fields if _is_loose(one, given)]
         self.schema = _loosened(spec.schema, loose)
@@ -140,6 +144,11 @@ def judge_of(spec: FormSpec) -> Judge:
     if found is None:
         found = spec.__dict__[JUDGE] = Judge(spec)
     return found
+
+
+def _is_plain(info: FieldInfo) -> bool:
+    """Tell whether a field has a default that a blank form can show."""
+    return info.default is not PydanticUndefined and info.default is not None
 
 
 def _nullable(annotation: Any) -> bool:

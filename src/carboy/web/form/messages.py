@@ -75,7 +75,7 @@ RULES = {
 
 
 def translated(spec: FieldSpec, text: str) -> str:
-    """Return *text*, a sentence that a model or the database said, in the language of the request."""
+    """Return *text*, said by a model or the database, in the language of the request."""
     if current().name.startswith("en"):
         return text
     with in_locale("en"):

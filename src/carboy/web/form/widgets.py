@@ -144,10 +144,12 @@ class BoundField:
 
     @property
     def value(self) -> Any:
-        """The value that the form began with."""
+        """The value that the form began with; the default of the schema on a blank one."""
+        name = self.spec.name
         if self.row is not None:
-            return _get(self.row.value, self.spec.name)
-        return self.form.values.get(self.spec.name)
+            return _get(self.row.value, name)
+        values = self.form.values
+        return values[name] if name in values else self.form.judge.defaults.get(name)
 
     @cached_property
     def texts(self) -> list[str]:
