@@ -277,6 +277,28 @@ def test_a_search_without_script_lists_what_it_found(post, page):
     assert "Nothing was found." in nothing["editor"].__html__()
 
 
+class Part(BaseModel):
+    by: Annotated[int, Control(choices=MANY, kind="reference")]
+
+
+class Whole(Form):
+    parts: list[Part] = []
+
+
+def test_choices_in_rows(post, page):
+    """Are looked up like any other: hidden ones are refused, searches have a name of their own."""
+    form = post(Whole.spec(), {"parts-0-by": "2", "parts-1-by": "3", "parts-2-by": "x"})
+    assert [*form.errors] == ["parts-1-by", "parts-2-by"]
+    assert form.errors["parts-1-by"] == ["By refers to something that does not exist."]
+    assert post(Whole.spec(), {"parts-0-by": "2"}).data["parts"][0].by == 2
+
+    form = post(Whole.spec(), {"parts-0-by": "4", "parts-0-by-q": "99", "parts-0-by-search": "1"})
+    found = page(form())
+    assert form.status == 200
+    assert flaws(found) == []
+    assert [one.get("value") for one in found.by_name("parts-0-by")][:2] == ["4", "990"]
+
+
 def test_few_is_few(ctx):
     """Exactly so many are still a select."""
     for count, widget in ((FEW * 2, "select"), (FEW * 2 + 1, "combo")):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +49,7 @@ class Judge:
         self.beside = frozenset(spec.beside)
         loose = [one.name for one in self.fields if _is_loose(one, given)]
         self.schema = _loosened(spec.schema, loose)
-        self.keys = {
-            one.name: TypeAdapter(_item(given[one.name].annotation))
-            for one in self.fields
-            if not isinstance(one.choices, tuple) and one.name in given
-        }
+        self.keys = dict(_keys(self.fields, given))
         self.multipart = any(_has_file(one) for one in self.fields)
         self.shapes: dict[Any, Any] = {}  # of widgets.py: fields as they look without a value
         self.buttons = any(
@@ -87,7 +83,10 @@ class Judge:
         return None if found.errors or found.form_errors else made
 
     def key(self, name: str, text: Any) -> Any:
-        """Return the key that *text* names among the choices of a field; WRONG for none."""
+        """Return the key that *text* names among the choices of a field; WRONG for none.
+
+        name: of the field; of a column, "items/author_id".
+        """
         try:
             return self.keys[name].validate_python(text)
         except (ValidationError, KeyError):
@@ -95,13 +94,24 @@ class Judge:
 
     def _look_up(self, spec: FieldSpec, found: Reading) -> None:
         """Refuse what is no choice for who asks, hidden rows among them."""
-        sent = found.values.get(spec.name)
-        if isinstance(spec.choices, tuple) or sent is None or spec.name in found.errors:
+        if spec.kind == "rows":
+            for number, row in enumerate(found.values.get(spec.name) or ()):
+                for column in spec.fields:
+                    name = f"{spec.name}-{number}-{column.name}"
+                    self._check(column, f"{spec.name}/{column.name}", name, row, found)
+        else:
+            self._check(spec, spec.name, spec.name, found.values, found)
+
+    def _check(
+        self, spec: FieldSpec, path: str, name: str, values: dict[str, Any], found: Reading
+    ) -> None:
+        sent = values.get(spec.name)
+        if isinstance(spec.choices, tuple) or sent is None or name in found.errors:
             return
-        keys = [self.key(spec.name, one) for one in (sent if spec.multiple else [sent])]
+        keys = [self.key(path, one) for one in (sent if spec.multiple else [sent])]
         if any(one is WRONG or spec.choices.label(one) is None for one in keys):
-            found.refuse(spec, "exists" if spec.kind == "reference" else "choice")
-            found.values[spec.name] = WRONG
+            found.refuse(spec, "exists" if spec.kind == "reference" else "choice", name)
+            values[spec.name] = WRONG
 
     def _is_missing(self, spec: FieldSpec, found: Reading, kept: Mapping[str, Any]) -> bool:
         if spec.name in found.errors or spec.readonly:
@@ -167,6 +177,21 @@ def _item(annotation: Any) -> Any:
     if typing.get_origin(plain) in (list, set, tuple, frozenset):
         return _item(typing.get_args(plain)[0])
     return annotation
+
+
+def _keys(
+    fields: Iterable[FieldSpec], given: Mapping[str, FieldInfo], path: str = ""
+) -> Iterator[tuple[str, TypeAdapter[Any]]]:
+    """Yield what reads the keys of choices that are looked up, by field."""
+    for spec in fields:
+        if spec.name not in given:
+            continue
+        item = _item(given[spec.name].annotation)
+        if not isinstance(spec.choices, tuple):
+            yield path + spec.name, TypeAdapter(item)
+        elif spec.kind == "rows" and isinstance(bare(item), type):
+            inner = getattr(bare(item), "model_fields", {})
+            yield from _keys(spec.fields, inner, f"{spec.name}/")
 
 
 def _is_loose(spec: FieldSpec, given: Mapping[str, Any]) -> bool:

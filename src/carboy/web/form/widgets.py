@@ -228,8 +228,9 @@ class BoundField:
         choices = self.spec.choices
         assert not isinstance(choices, tuple)
         pairs = {}
+        path = f"{self.row.of}/{self.spec.name}" if self.row else self.spec.name
         for text in self.texts:
-            key = self.form.judge.key(self.spec.name, text)
+            key = self.form.judge.key(path, text)
             label = None if key is WRONG else choices.label(key)
             if label is not None:
                 pairs[key] = label
@@ -238,11 +239,11 @@ class BoundField:
 
 
 class _RowOf:
-    """One row of a list. number: from 1, as people count."""
+    """One row of a list. of: the name of the list. number: from 1, as people count."""
 
     def __init__(self, field: BoundField, index: int, value: Any, typed: Row | None) -> None:
         self.name: str = f"{field.name}-{index}"
-        self.number = index + 1
+        self.of, self.number = field.name, index + 1
         self.value, self.typed = value, typed
         self.fields = [BoundField(field.form, one, self) for one in field.spec.fields]
 
