@@ -15,7 +15,8 @@ _spec = importlib.util.spec_from_file_location("rest_conftest", REST / "conftest
 rest = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(rest)
 
-make, app, rows, ask, staff = rest.make, rest.app, rest.rows, rest.ask, rest.staff
+template, make = rest.template, rest.make
+app, rows, ask, staff = rest.app, rest.rows, rest.ask, rest.staff
 
 
 @dataclass

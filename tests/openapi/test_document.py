@@ -12,6 +12,7 @@ def document(views, ask):
     return ask("GET", "/api/openapi.json").json
 
 
+@pytest.mark.slow
 def test_it_is_valid(document):
     """By the specification's own schema, 3.1."""
     validate = pytest.importorskip("openapi_spec_validator").validate

@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from carboy.base.scope import unscoped
 
+pytestmark = pytest.mark.slow
+
 WRONG = {
     "nothing": None, "boolean": True, "list": [1], "object": {"a": 1}, "empty": "",
     "word": "x", "long": "x" * 5_000, "nul": "a\0b", "bidi": "a\u202eb", "isolate": "\u2066a\u2069",
@@ -94,7 +96,6 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
-@pytest.mark.slow
 def test_whatever_is_sent(app, staff, rows):
     """No 5xx; what is unknown, read-only or hidden is refused by name, and nothing written."""
 
@@ -118,7 +119,6 @@ def test_whatever_is_sent(app, staff, rows):
     send()
 
 
-@pytest.mark.slow
 def test_forged_queries(staff, rows):
     """Any text for any parameter: 200 or a 4xx, never more."""
     known = ["q", "sort", "size", "cursor", "fields", "include", "title.contains", "price_cents.in",
