@@ -13,7 +13,6 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from carboy import (
     Blueprint,
-    Clause,
     Form,
     current_user,
     db,
@@ -74,7 +73,7 @@ def home() -> str:
     return render_template(
         "home.html",
         week=week,
-        beside=SHELF.rows(Clause.equal(subject=week.subject), limit=3) if week else (),
+        beside=[other for other in offers if other is not week][:2],
         newest=Book.newest(6),
         subjects=counted(Book.subject),
         said=db.session.scalars(
