@@ -51,6 +51,8 @@ def _declared(
     if len(columns) != len(targets):
         one.unsure.append(f"({', '.join(reference.columns)}) does not fit {reference.table}'s key")
         return
+    if len(columns) == 1 and columns[0].link is not None:
+        return  # said twice
     if len(columns) == 1 and targets == target.key and not columns[0].key:
         if not _orphans(one, columns[0], target, targets[0], stage, skip_bad):
             _link(one, columns[0], target, targets[0], guessed=False)

@@ -108,6 +108,11 @@ def _table(connection: Connection, found: Inspector, stage: Stage, origin: str, 
         if one["referred_schema"] in (None, found.default_schema_name)
     ]
     raw.checks = [str(one["sqltext"]) for one in found.get_check_constraints(name)]
+    for one in raw.columns:  # MariaDB's JSON is a text with this check
+        said = f"json_valid(`{one.name}`)"
+        if said in raw.checks:
+            one.kind = "json"
+            raw.checks.remove(said)
     columns: list[Any] = [column(one.name) for one in raw.columns]
     query = select(*columns).select_from(table(name))
     query = query.order_by(*(column(part) for part in raw.key)) if raw.key else query
