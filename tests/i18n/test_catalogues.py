@@ -10,6 +10,8 @@ spec = importlib.util.spec_from_file_location("collect", Path(__file__).with_nam
 collect = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(collect)
 
+pytestmark = pytest.mark.slow  # all sources are read
+
 HOLE = re.compile(r"%\((\w+)\)[sd]|%%")
 
 

@@ -5,7 +5,7 @@
     BoundField               ->  field(f)        a macro of carboy/form.html,
                                                  or widgets/<name>.html of the application
 
-The constraints that the schema holds are told to the browser in the same place.
+How a field looks without its value is rendered once; the value is put in afterwards.
 """
 
 from __future__ import annotations
