@@ -21,6 +21,8 @@ with app.app_context(), unscoped("fill the shelves"):
     db.session.commit()
 
 client = app.test_client()
+odd = client.get("/books?q=<script>", headers={"Accept": "text/html"}).text
+assert "<script>" not in odd.split("<main")[1]
 assert "Emma" in client.get("/").text
 assert "Emma" in client.get("/books?q=emma", headers={"Accept": "text/html"}).text
 assert client.get("/api/books").json["items"][0]["title"] == "Emma"

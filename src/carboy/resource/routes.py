@@ -32,6 +32,9 @@ def add(app: Any, resource: Resource) -> None:
         _only_problems(app)
         if "carboy_openapi" not in app.blueprints:
             app.register_blueprint(import_module("carboy.resource.openapi.routes").blueprint())
+            if "look" in app.batteries:
+                where = "carboy_openapi.reference"
+                app.nav("API reference", where, icon="file", group="Build", shell="workshop")
 
 
 def _only_problems(app: Any) -> None:
@@ -48,6 +51,6 @@ def line(app: Any, resource: Resource, shell: str, group: str = "") -> None:
         label = resource.label or model.__name__
         app.nav(
             label_of(table_name(label.title().replace(" ", ""))), f"{resource.name}.list",
-            icon=resource.icon or "list", group=group, shell=shell,
+            icon=resource.icon or "list", group=group, where=shell,
             visible=lambda: may(model, "read"),
         )  # fmt: skip

@@ -110,8 +110,8 @@ def begin(app: Any, admin: Admin) -> None:
         made.add_url_rule(rule, view.__name__, guarded(view))
     app.register_blueprint(made)
     if "look" in app.batteries:
-        app.nav("Dashboard", "admin.home", icon="home", shell="workshop")  # noqa: S604  # of pages
-        app.nav("History", "admin.changes", icon="clock", shell="workshop")  # noqa: S604  # of pages
+        app.nav("Dashboard", "admin.home", icon="home", where="workshop")
+        app.nav("History", "admin.changes", icon="clock", where="workshop")
         app.nav("Admin", "admin.home", icon="key", visible=_is_let_in)
 
 

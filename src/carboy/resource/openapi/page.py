@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup, escape
+
 __all__ = ["Line", "Operation", "example", "reference"]
 
 TONES = {"get": "", "post": "good", "patch": "warn", "put": "warn", "delete": "bad"}
@@ -21,15 +23,16 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """One parameter, or one member of a body. kind: of its input."""
+    """One parameter, or one member of a body. kind: of its input. known: values it may have."""
 
     name: str
     where: str
     type: str
-    text: str
+    text: Markup
     required: bool
     kind: str
     options: tuple[str, ...]
+    known: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Operation:
     tone: str
     path: str
     summary: str
-    text: str
+    text: Markup
     lines: tuple[Line, ...]
     more: tuple[Line, ...]
     members: tuple[Line, ...]
@@ -69,10 +72,20 @@ def reference(document: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def coded(text: str) -> Markup:
+    """Return *text* with what stands between backticks as code."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
+
+
 def _operation(document: Any, path: str, verb: str, one: Any, shared: Any) -> Operation:
     lines = [_line(document, item) for item in (*shared, *one.get("parameters", ()))]
     query = [line for line in lines if line.where == "query"]
-    rest = [line for line in lines if line.where != "query"]
+    address = [line for line in lines if line.where == "path"]
+    rest = [line for line in lines if line.where not in ("query", "path")]
     plain = [line for line in query if "." not in line.name]
     dotted = [line for line in query if "." in line.name]
     media, schema = _body(document, one)
@@ -83,8 +96,8 @@ def _operation(document: Any, path: str, verb: str, one: Any, shared: Any) -> Op
     curl, python = _samples(path, verb, media, body)
     return Operation(
         id=one["operationId"], verb=verb.upper(), tone=TONES[verb], path=path,
-        summary=one.get("summary", ""), text=one.get("description", ""),
-        lines=(*rest, *plain[:SHOWN]), more=(*plain[SHOWN:], *dotted),
+        summary=one.get("summary", ""), text=coded(one.get("description", "")),
+        lines=(*address, *plain[:SHOWN], *rest), more=(*plain[SHOWN:], *dotted),
         members=tuple(_members(document, schema)) if media else (),
         answers=tuple(_answers(document, one)), body=body, media=media, example=answer,
         curl=curl, python=python,
@@ -107,6 +120,7 @@ def _described(
     if "anyOf" in schema:
         inner = next((_resolved(document, s) for s in schema["anyOf"] if s != {"type": "null"}), {})
     kind, options = "text", tuple(str(one) for one in inner.get("enum", ()) if one is not None)
+    among = _resolved(document, inner.get("items", {})).get("enum", ())
     kinds = inner.get("type", "")
     first = next((one for one in kinds if one != "null"), "") if isinstance(kinds, list) else kinds
     if options:
@@ -115,7 +129,8 @@ def _described(
         kind = "number"
     elif first == "boolean":
         kind, options = "select", ("true", "false")
-    return Line(name, where, _type(document, schema), text, required, kind, options)
+    known = options or tuple(str(one) for one in among)
+    return Line(name, where, _type(document, schema), coded(text), required, kind, options, known)
 
 
 def _type(document: Any, schema: Schema) -> str:
@@ -125,11 +140,14 @@ def _type(document: Any, schema: Schema) -> str:
         parts = [_type(document, one) for one in schema["anyOf"] if one != {"type": "null"}]
         return " or ".join(dict.fromkeys(parts))
     if "enum" in schema:
-        return "enum"
+        return "one of these"
     kind = schema.get("type", "any")
     kind = "/".join(one for one in kind if one != "null") if isinstance(kind, list) else kind
     if kind == "array":
-        return f"list of {_type(document, schema.get('items', {}))}"
+        inner = schema.get("items", {})
+        if "enum" in _resolved(document, inner):
+            return "some of these"
+        return f"list of {_type(document, inner)}"
     said = [schema.get("format") if kind == "string" else None, *_bounds(schema)]
     return ", ".join(part for part in (kind, *said) if part)
 
