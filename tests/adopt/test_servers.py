@@ -20,8 +20,9 @@ COMMON = [
         " foreign key (author_id) references authors (id))"
     ),
     (
-        "create table stock (isbn varchar(13) not null, place varchar(20) not null, pieces int not null"
-        ", primary key (isbn, place), foreign key (isbn) references books (isbn))"
+        "create table stock (isbn varchar(13) not null, place varchar(20) not null,"
+        " pieces int not null, primary key (isbn, place),"
+        " foreign key (isbn) references books (isbn))"
     ),
     "create table `order` (`select` int not null, `größe` varchar(9))",
     "create view cheap as select * from books where price < 5",
@@ -37,7 +38,8 @@ POSTGRESQL = [
     "create type mood as enum ('fine', 'so so')",
     (
         "create table odd (id uuid primary key, at timestamptz, local timestamp, tags text[],"
-        " about jsonb, mood mood, raw bytea, span interval, yes boolean, net inet, big numeric(40,0))"
+        " about jsonb, mood mood, raw bytea, span interval, yes boolean, net inet,"
+        " big numeric(40,0))"
     ),
     (
         "insert into odd values ('6f8b1c1e-0000-4000-8000-000000000001', '2026-05-01 12:00+02',"
@@ -48,12 +50,12 @@ POSTGRESQL = [
 MARIADB = [
     (
         "create table odd (id int unsigned primary key auto_increment, yes tinyint(1),"
-        " mood enum('fine', 'so so'), at datetime(6), about json, raw blob, y year, big bigint unsigned,"
-        " clock time)"
+        " mood enum('fine', 'so so'), at datetime(6), about json, raw blob,"
+        " y year, big bigint unsigned, clock time)"
     ),
     (
-        "insert into odd values (7, 1, 'so so', '2026-05-01 12:00:00.5', '{\"a\": 1}', x'00ff', 1999,"
-        " 18446744073709551615, '12:30:00')"
+        "insert into odd values (7, 1, 'so so', '2026-05-01 12:00:00.5', '{\"a\": 1}', x'00ff',"
+        " 1999, 18446744073709551615, '12:30:00')"
     ),
 ]
 

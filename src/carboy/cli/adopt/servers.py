@@ -108,11 +108,6 @@ def _table(connection: Connection, found: Inspector, stage: Stage, origin: str, 
         if one["referred_schema"] in (None, found.default_schema_name)
     ]
     raw.checks = [str(one["sqltext"]) for one in found.get_check_constraints(name)]
-    for one in raw.columns:  # MariaDB's JSON is a text with this check
-        said = f"json_valid(`{one.name}`)"
-        if said in raw.checks:
-            one.kind = "json"
-            raw.checks.remove(said)
     columns: list[Any] = [column(one.name) for one in raw.columns]
     query = select(*columns).select_from(table(name))
     query = query.order_by(*(column(part) for part in raw.key)) if raw.key else query
@@ -137,6 +132,8 @@ def _column(found: Any) -> tuple[RawColumn, Callable[[Any], Any]]:
         made.kind = next((word for cls, word in _kinds() if isinstance(kind, cls)), "")
     if sql.upper().startswith("TINYINT(1)"):
         made.kind = "boolean"
+    if type(kind).__name__ == "LONGTEXT" and getattr(kind, "collation", "") == "utf8mb4_bin":
+        made.kind = "json"  # as MariaDB shows its JSON; `infer` looks whether it is some
     if made.kind == "text" and not made.values:
         made.max_length = getattr(kind, "length", None)
     if made.kind == "decimal":
