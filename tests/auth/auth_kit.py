@@ -23,6 +23,15 @@ def batteries():
     return tuple(kind() for kind in (*kinds, Accounts))
 
 
+def tables():
+    """Return the tables of accounts, and those of other features that tests have imported."""
+    from carboy.auth.models import User
+
+    ours = ("users", "user_sessions", "user_links")
+    found = User.metadata.tables.values()
+    return [table for table in found if table.name in ours or table.name.startswith("carboy_")]
+
+
 def views(app):
     """Add pages that look into the session and say who asks."""
     from carboy import request, session

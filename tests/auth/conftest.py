@@ -8,18 +8,22 @@ import pytest
 # The helpers (auth_kit.py) are an ordinary module, which tests here import by name.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from auth_kit import SECRET, adder, batteries, views, visit
+from auth_kit import SECRET, adder, batteries, tables, views, visit
 
 
-def pytest_collection_finish():
-    """Forget the people that modules here brought along: other applications have none."""
+def pytest_collection_finish(session):
+    """Forget the people that modules here brought along; see `no_people` for each test.
+
+    This is for applications that live longer than one. Examples have people of their own.
+    """
+    tests = Path(__file__).resolve().parents[1]
     people = sys.modules.get("carboy.auth.people")
-    if people is not None:
+    if people is not None and all(tests in item.path.parents for item in session.items):
         people.imported = False
 
 
 @pytest.fixture(autouse=True)
-def people(monkeypatch):
+def people(monkeypatch, no_people):
     """Let there be people for the tests in this folder."""
     import carboy.auth.models  # noqa: F401  # what an application does by `from carboy import User`
     from carboy.auth import people
@@ -35,7 +39,7 @@ def make_app(tmp_path):
     more: batteries besides those of auth_kit.
     """
     from carboy import Carboy
-    from carboy.auth.models import User, UserLink, UserSession
+    from carboy.auth.models import User
     from carboy.base.scope import unscoped
     from carboy.data.db import db
 
@@ -51,11 +55,10 @@ def make_app(tmp_path):
             DATABASE_URL=address or f"sqlite:///{tmp_path}/shop.db", LOG_LEVEL="error",
             PASSWORD_MEMORY="8 KiB", **options,
         )  # fmt: skip
-        tables = [model.__table__ for model in (User, UserSession, UserLink)]
         with app.app_context(), unscoped("tables"):
             metadata = User.metadata
-            metadata.drop_all(db.engine, tables=tables)
-            metadata.create_all(db.engine, tables=tables)
+            metadata.drop_all(db.engine, tables=tables())
+            metadata.create_all(db.engine, tables=tables())
         views(app)
         made.append(app)
         return app

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from auth_kit import SECRET, WORDS, adder, batteries
+from auth_kit import SECRET, WORDS, adder, batteries, tables
 
 from carboy import Carboy, public, require, role, signed_in
 
@@ -16,7 +16,7 @@ TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 def shop(people, tmp_path):
     """A page for everybody, one for people, one for staff; Ada is none of the staff."""
     from carboy.auth.battery import Access
-    from carboy.auth.models import User, UserLink, UserSession
+    from carboy.auth.models import User
     from carboy.base.scope import unscoped
     from carboy.data.db import db
     from carboy.web.csrf.battery import Csrf
@@ -33,8 +33,7 @@ def shop(people, tmp_path):
     app.add_url_rule("/mine", "mine", mine, methods=["GET", "POST"])
     app.get("/staff", endpoint="staff")(require(role("staff"))(lambda: "staff"))
     with app.app_context(), unscoped("tables"):
-        tables = [model.__table__ for model in (User, UserSession, UserLink)]
-        User.metadata.create_all(db.engine, tables=tables)
+        User.metadata.create_all(db.engine, tables=tables())
     adder(app)("ada")
     yield app
     for battery in app.batteries.values():

@@ -606,6 +606,20 @@ def test_without_people_the_session_is_flasks(people, monkeypatch):
     assert app.who_asks is not None
 
 
+def test_people_who_come_too_late_are_told_of(people, monkeypatch, caplog):
+    """After the first request nothing can be added; the import itself does not fail."""
+    from carboy import Carboy
+    from carboy.auth.battery import Accounts
+
+    monkeypatch.setattr(people, "imported", False)
+    monkeypatch.setattr(people, "_waiting", [])
+    app = Carboy("late", batteries=("policy", Accounts()))
+    app.test_client().get("/")
+    people.arrived()
+    assert "accounts.late" in caplog.text
+    assert "accounts.sign_in_form" not in app.view_functions
+
+
 def test_an_application_with_its_own_sessions_keeps_them(shop):
     """Then sign_in() says why it cannot."""
     from flask.sessions import SecureCookieSessionInterface

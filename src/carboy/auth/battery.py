@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import importlib
+import logging
 import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -28,6 +29,7 @@ from carboy.base.checks import ERROR, WARNING, Finding
 from carboy.base.errors import SetupError
 from carboy.base.options import Bytes, Choice, Count, Flag, Option, Seconds, Text
 from carboy.engine.mistakes import place
+from carboy.engine.seam import cv_app
 from carboy.engine.sessions import CookieSessions
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from carboy.auth.throttle import Throttle
 
 __all__ = ["Access", "Accounts"]
+
+LOG = logging.getLogger("carboy.accounts")
 
 MIB = 1_024 * 1_024
 LEAST_MEMORY = {1: 46, 2: 19, 3: 12, 4: 9}  # MiB by iterations. OWASP Password Storage
@@ -104,6 +108,9 @@ class Accounts(Battery):
 
     def begin(self, app: Any) -> None:
         """Make what people need: their sessions, who asks, the pages."""
+        if app._got_first_request:
+            LOG.error("accounts.late", extra={"hint": "Import User where the application is made."})
+            return
         self.begun = True
         if type(app.session_interface) in (CookieSessions, SecureCookieSessionInterface):
             app.session_interface = _module("sessions").ServerSessions()
@@ -156,7 +163,9 @@ def _module(name: str) -> Any:
 
 def _me() -> Any:
     """Return the User who asks, or None; without people, always None."""
-    return _module("acts").current_user() if people.imported else None
+    context = cv_app.get(None)
+    battery = None if context is None else context.app.extensions.get("carboy.accounts")
+    return _module("acts").current_user() if battery is not None and battery.begun else None
 
 
 def _with_me(base: type[Any]) -> type[Any]:
