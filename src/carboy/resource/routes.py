@@ -33,8 +33,8 @@ def add(app: Any, resource: Resource) -> None:
         if "carboy_openapi" not in app.blueprints:
             app.register_blueprint(import_module("carboy.resource.openapi.routes").blueprint())
             if "look" in app.batteries:
-                where = "carboy_openapi.reference"
-                app.nav("API reference", where, icon="file", group="Build", shell="workshop")
+                place = {"icon": "file", "group": "Build", "shell": "workshop"}
+                app.nav("API reference", "carboy_openapi.reference", **place)
 
 
 def _only_problems(app: Any) -> None:
