@@ -30,6 +30,15 @@ for method, path, sent, status, shown in json.load(sys.stdin):
 """
 
 
+TABLES = """
+import sqlalchemy
+from app import app
+from carboy import db
+with app.app_context():
+    print(*sqlalchemy.inspect(db.engine).get_table_names())
+"""
+
+
 class Newcomer:
     """Somebody who types what the page says."""
 
@@ -58,9 +67,7 @@ class Newcomer:
 
     def _text(self, said, text):
         """What the database holds by now."""
-        done = self._run([sys.executable, "-c", "import app; from carboy import db\n"
-                          "with app.app.app_context(): import sqlalchemy as s;"
-                          " print(*s.inspect(db.engine).get_table_names())"])  # fmt: skip
+        done = self._run([sys.executable, "-c", TABLES])
         for name in text.split():
             assert name in done.split(), done
 

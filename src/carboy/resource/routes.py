@@ -33,7 +33,7 @@ def add(app: Any, resource: Resource) -> None:
         if "carboy_openapi" not in app.blueprints:
             app.register_blueprint(import_module("carboy.resource.openapi.routes").blueprint())
             if "look" in app.batteries:
-                place = {"icon": "file", "group": "Build", "shell": "workshop"}
+                place = {"icon": "file", "group": "Build", "where": "workshop"}
                 app.nav("API reference", "carboy_openapi.reference", **place)
 
 

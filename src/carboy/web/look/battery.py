@@ -103,17 +103,15 @@ class Look(Battery):
         group: str = "",
         *,
         where: str = "",
-        shell: str = "",
         visible: Callable[[], Any] | None = None,
         count: Callable[[], Any] | None = None,
     ) -> None:
         """Add a line to the navigation: `app.nav("Books", "books.list", icon="book")`.
 
         endpoint: or an address that begins with "/". See `Entry` for the rest.
-        shell: the same as *where*, which linters do not take for a subprocess.
         Raises SetupError for an unknown icon or shell.
         """
-        where = where or shell or SHELLS[0]
+        where = where or SHELLS[0]
         for word, what, known in ((icon, "icon", self.icons), (where, "where", SHELLS)):
             if word and word not in known:
                 near = difflib.get_close_matches(word, known, n=1)
