@@ -13,7 +13,7 @@ import random
 
 import sqlalchemy as sa
 from oracle_databases import empty
-from oracle_forms import FORMS, SMUGGLED
+from oracle_loads import FORMS, SMUGGLED
 from oracle_schemas import Schema
 from sqlalchemy import orm
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from oracle_bench import Bench, entered
 from oracle_databases import EXPLORE, PARTS, SETTINGS, address, examples_of, seed_of
-from oracle_forms import FORMS, Query, all_told, numbers
+from oracle_loads import FORMS
+from oracle_query import Query, all_told, numbers
 from oracle_rules import WHO, worlds
 from sqlalchemy import select
 

@@ -8,13 +8,14 @@ as it must and they hold what they held before; the session is usable either way
 import warnings
 from functools import cache
 
+import oracle_writes  # noqa: F401  # adds every kind
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings, strategies as st
 from oracle_bench import Bench, entered
+from oracle_change import CHANGES, EXPECTED, writes
 from oracle_databases import EXPLORE, PARTS, SETTINGS, address, examples_of, seed_of
 from oracle_rules import WHO, worlds
-from oracle_writes import CHANGES, EXPECTED, writes
 
 from carboy.base.errors import CarboyError
 

@@ -10,7 +10,7 @@ import test_oracle
 import test_oracle_writes
 from oracle_bench import Bench
 from oracle_databases import SERVERS, address
-from oracle_forms import SMUGGLED
+from oracle_loads import SMUGGLED
 
 from carboy.base.errors import CarboyError
 from carboy.policy import (
