@@ -58,7 +58,7 @@ def test_demo_serves_and_stops_cleanly(demo):
 
     assert "New on the shelf" in page
     assert "Readers say" in page
-    assert re.search(r"open this once:\nhttp://127\.0\.0\.1:\d+/sign-in/link\?token=.", said)
+    assert re.search(r"open this once: http://127\.0\.0\.1:\d+/sign-in/link\?token=.", said)
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
     assert group_is_gone(process.pid)
