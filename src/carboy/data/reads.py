@@ -22,17 +22,23 @@ from weakref import WeakKeyDictionary, ref
 
 from sqlalchemy import inspect
 
-from carboy.base.errors import RequestFault, SetupError
+from carboy.base.errors import RequestFault
 from carboy.base.scope import frame
 from carboy.data import selections
+from carboy.data.bounds import (
+    LIMIT,
+    MOST_ROWS,
+    MOST_SKIPPED,
+    limit_of,
+    order_of_names,
+    parts_of,
+)
 from carboy.data.callers import caller, declared_at
 from carboy.data.encoders import dumps
 from carboy.data.keyset import read_page
 from carboy.data.places import MAIN
 from carboy.data.plans import Plan, Question
 from carboy.data.reading import Lane, road
-from carboy.data.types import BIG
-from carboy.data.validity import broken_rule
 from carboy.engine.responses import JSON, Response, ready
 from carboy.engine.seam import cv_app
 
@@ -54,11 +60,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LIMIT", "MOST_ROWS", "Fetched", "Reading", "newest", "seams"]
 
-LIMIT = 100  # rows, unless said: a page, not a table
-MOST_ROWS = 10_000  # in one answer; more is an export, and is read in pages
-MOST_SKIPPED = 2**31  # OFFSET must fit everywhere; no list is that long
 FORMS = 500  # plans kept per engine; a form more starts anew
-ALL = 2**63 - 1  # a LIMIT that is none: MariaDB has no OFFSET without
 ONE = True  # in the form of what finds one row
 FLAVOURS: dict[Moments, Flavour] = {"http": "json", "iso": "iso"}
 NEWEST = "__newest__"  # attribute of a model: its reading for `newest`
@@ -118,7 +120,7 @@ class Reading:
         with declared_at(self._declared):
             self._paths = selections.split(names or selections.shown(model), model)
             self._where = tuple(where) if isinstance(where, (tuple, list)) else (where,)
-            self._order = _checked_order(model, order)
+            self._order = order_of_names(model, order)
             for path in self._paths:
                 selections.check(model, path, hidden=hidden)
         self._database = model.database or MAIN
@@ -267,7 +269,7 @@ class Reading:
             or type(offset) is not int
             or not (0 < limit <= MOST_ROWS and 0 <= offset <= MOST_SKIPPED)
         ):
-            limit = _checked(limit, offset)
+            limit = limit_of(limit, offset)
         lane, session = road(seams.sessions(), self._database)
         last, kept = self._last
         if last() is not lane:
@@ -340,14 +342,14 @@ class Reading:
 
     def _complete(self, order: Sequence[str]) -> tuple[str, ...]:
         mapper = inspect(self.model)
-        named = {name.removeprefix("-") for name in _checked_order(self.model, order)}
+        named = {name.removeprefix("-") for name in order_of_names(self.model, order)}
         sign = "-" if order and order[-1].startswith("-") else ""
         keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
         return (*order, *(f"{sign}{key}" for key in keys if key not in named))
 
     def _first_key(self, key: Any) -> tuple[Any, ...] | None:
         """Find out what a key is, once."""
-        self._parts = _parts_of(self.model)
+        self._parts = parts_of(self.model)
         return self._parts(key)
 
 
@@ -409,46 +411,3 @@ def _respond(body: bytes) -> flask.Response:
     if issubclass(made, Response):
         return ready(body, JSON, made)
     return made(body, mimetype=JSON)
-
-
-def _checked(limit: Any, offset: Any) -> int:
-    """Return the limit that None stands for. Raises RequestFault for numbers that are none."""
-    if limit is None and type(offset) is int and 0 <= offset <= MOST_SKIPPED:
-        return ALL
-    raise RequestFault(
-        400, "data.limit",
-        f"limit must be a whole number from 1 to {MOST_ROWS}, and offset from 0 to {MOST_SKIPPED}.",
-    )  # fmt: skip
-
-
-def _checked_order(model: type[Model], order: Any) -> tuple[str, ...]:
-    """Return *order* when it can be, as far as classes are there yet."""
-    if isinstance(order, str):
-        raise SetupError(
-            "data.order", f"order={order!r} is a text; it is a list of names.",
-            hint=f"Write  order=({order!r},).",
-        )  # fmt: skip
-    for path in selections.split([name.removeprefix("-") for name in order], model):
-        selections.check(model, path, hidden=True, order=True)
-    return tuple(order)
-
-
-def _parts_of(model: type[Model]) -> Callable[[Any], tuple[Any, ...] | None]:
-    """Return what takes a key apart; None for one that no row can have."""
-    mapper = inspect(model)
-    names = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-    fields = [model.facts().fields[name] for name in names]
-    field = fields[0]
-    number = field.kind == "integer" and field.ge is None and field.le is None
-
-    def of_number(key: Any) -> tuple[Any, ...] | None:
-        # PERF: what a whole number must be, without asking the field
-        return (key,) if type(key) is int and -BIG <= key < BIG else None
-
-    def of_any(key: Any) -> tuple[Any, ...] | None:
-        parts = key if isinstance(key, tuple) else (key,)
-        if len(parts) != len(fields) or None in parts or any(map(broken_rule, fields, parts)):
-            return None
-        return parts
-
-    return of_number if number and len(fields) == 1 else of_any
