@@ -34,7 +34,7 @@ PAGES = ("list", "detail", "form", "delete")
 @click.argument("model")
 @pass_app
 def eject(app: App, model: str) -> None:
-    """Write a resource's pages as plain views and templates, to own them.
+    """Write a resource's pages as plain views, to own them.
 
     MODEL is its name, such as Book. The API and the admin stay as they are.
     """

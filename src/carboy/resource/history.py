@@ -27,6 +27,7 @@ from carboy.data.db import db
 from carboy.data.fields import field
 from carboy.data.mixins import now
 from carboy.data.models import Model
+from carboy.engine.seam import cv_app
 from carboy.policy.policies import Policy
 from carboy.policy.rules import nobody
 
@@ -83,7 +84,7 @@ class Recording:
         """Write one row for each recorded row of the flush."""
         super().after_flush(context)  # type: ignore[misc]  # DataSession has it
         session: Any = self
-        found = [*_found(session)]
+        found = [*_found(session)] if _has_admin() else []
         if not found:
             return
         moment, who = now(), _who()
@@ -110,6 +111,12 @@ def newest(plans: dict[str, Plan], count: int) -> list[Entry]:
         query = sa.select(Change).where(Change.model.in_(list(plans)))
         rows = db.session.scalars(query.order_by(Change.id.desc()).limit(count)).all()
         return [_entry(one, plans[one.model]) for one in rows]
+
+
+def _has_admin() -> bool:
+    """Whether the application at work is one that shows history; a process may have several."""
+    context = cv_app.get(None)
+    return context is not None and "carboy.admin" in context.app.extensions
 
 
 def _entry(row: Change, plan: Plan) -> Entry:
