@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import current_app, flash, redirect, render_template, request, url_for
@@ -42,14 +41,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Pages", "batteries", "blueprint", "led_to_sign_in", "routes", "say"]
 
-FOLDER = Path(__file__).parent / "templates"
 MOST = 1_000  # rows of one bulk action
 WORDS = 100  # characters of a search for choices
 
 
 def blueprint(resource: Resource) -> Blueprint:
     """Return the blueprint "books" with the views of /books."""
-    made = Blueprint(resource.name, __name__, template_folder=str(FOLDER))
+    made = Blueprint(resource.name, __name__)
     routes(made, Pages(resource), _open)
     return made
 

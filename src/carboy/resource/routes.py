@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from carboy.data.naming import label_of, table_name
+from carboy.engine.app import Blueprint
 from carboy.resource.may import may
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["add", "line"]
 
 API = "/api/"
+TEMPLATES = "carboy_resources"  # a blueprint that brings templates, for the admin too
 
 
 def add(app: Any, resource: Resource) -> None:
     """Register the pages and the API of *resource*."""
+    if TEMPLATES not in app.blueprints:
+        app.register_blueprint(Blueprint(TEMPLATES, __name__, template_folder="templates"))
     if resource.pages:
         app.register_blueprint(import_module("carboy.resource.html").blueprint(resource))
         line(app, resource, "shop")

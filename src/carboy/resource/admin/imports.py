@@ -55,7 +55,7 @@ class Upload(Model):
     who: Mapped[str] = field(max_length=64)
     about: Mapped[str] = field(max_length=100)
     at: Mapped[dt.datetime] = field(default=now)
-    text: Mapped[str] = field(max_length=MOST_BYTES)
+    text: Mapped[str] = field()
 
     policy = Policy(read=nobody, write=nobody)
 
