@@ -66,7 +66,7 @@ def no_policies(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_people(monkeypatch):
-    """Let no application have people because of the model that tests/auth imported.
+    """Let no application have people because of what this very test imports.
 
     With people routes are closed and sessions are in the database; tests/auth wants that.
     """
