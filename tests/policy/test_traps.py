@@ -685,3 +685,13 @@ def test_what_was_only_assigned_is_not_decided_on(m, session):
         with session.no_autoflush:
             book.author_id = 2
             assert decide(m.rulebook, book, "update") is None
+
+
+def test_an_attribute_set_later_takes_no_cache_away(m, session):
+    """SQLAlchemy forgets a mapper's caches when anything is set on its class."""
+    with unscoped("test"):
+        m.rulebook.tables()  # reads the rules, and gives each mapper its cache
+        m.Book.remark = "anything"
+        session.add(m.Book(id=71, title="new", author_id=1))
+        session.flush()
+    assert isinstance(sa.inspect(m.Book).base_mapper._compiled_cache, caches.ScopedCache)

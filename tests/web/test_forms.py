@@ -93,7 +93,7 @@ def test_a_form_beyond_flasks_limits_keeps_flasks_error_and_tells_the_limits():
 @pytest.mark.parametrize(
     ("batteries", "status"), [("default", 400), ("compatible", 200), ((), 200)]
 )
-def test_only_the_default_batteries_are_strict(batteries, status):
+def test_only_the_default_batteries_are_strict(batteries, status, no_policies):
     """The others change no answer's meaning."""
     app = Carboy("forms_under_test", batteries=batteries)
     app.post("/")(lambda: {"a": request.form.get("a")})

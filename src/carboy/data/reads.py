@@ -401,7 +401,7 @@ def newest(model: type[Model], count: int) -> list[Any]:
         keys = [name for name, field in fields.items() if field.key]
         first = ["created_at"] if "created_at" in fields else []
         reading = Reading(model, order=[f"-{name}" for name in (*first, *keys)])
-        setattr(model, NEWEST, reading)
+        type.__setattr__(model, NEWEST, reading)  # no column: SQLAlchemy would forget its caches
     return reading.rows(limit=count)
 
 

@@ -138,6 +138,7 @@ class Rulebook:
     """The rules of all tables of some registries. Thread-safe once it has been read.
 
     undeclared: the policy of models that state none; nobody may do anything by default.
+    keep_cache: sees to it that what a flush compiles is kept per shape; see `filters.install`.
     """
 
     def __init__(self, *registries: orm.registry, undeclared: Policy | None = None) -> None:
@@ -150,6 +151,7 @@ class Rulebook:
         self._names: frozenset[str] = frozenset()
         self.version = 0
         self.on_read: list[Callable[[Rulebook], None]] = []
+        self.keep_cache: Callable[[orm.Mapper[Any]], None] = lambda mapper: None
         self.stale = True
         _books.add(self)
 

@@ -56,6 +56,7 @@ def install(engine: sa.Engine, book: Rulebook) -> None:
     seam.give_engine_cache(engine, cache)
     # The flush keeps its statements per mapper, where an engine's cache does not reach.
     book.on_read.append(lambda book: seam.give_mapper_caches(book.registries, ScopedCache, cache))
+    book.keep_cache = lambda mapper: seam.give_mapper_cache(mapper, ScopedCache, cache)
     book.stale = True
     check_driver_sql(engine.dialect, book)
     event.listen(engine, "handle_error", _unwrapped)

@@ -19,6 +19,7 @@ __all__ = [
     "check_version",
     "deleted_in",
     "give_engine_cache",
+    "give_mapper_cache",
     "give_mapper_caches",
     "rows_inserted",
     "selected_keys",
@@ -54,9 +55,14 @@ def give_mapper_caches(registries: list[orm.registry], scoped: type, wrap: Any) 
     scoped: the class of caches that need no replacing.
     """
     for mapper in [mapper for registry in registries for mapper in registry.mappers]:
-        base = mapper.base_mapper
-        if not isinstance(vars(base).get("_compiled_cache"), scoped):
-            vars(base)["_compiled_cache"] = wrap(util.LRUCache(100))
+        give_mapper_cache(mapper, scoped, wrap)
+
+
+def give_mapper_cache(mapper: orm.Mapper[Any], scoped: type, wrap: Any) -> None:
+    """Do so for one, which loses it whenever an attribute of its class is set."""
+    base = vars(mapper.base_mapper)
+    if not isinstance(base.get("_compiled_cache"), scoped):
+        base["_compiled_cache"] = wrap(util.LRUCache(100))
 
 
 def set_values(statement: Any) -> dict[str, Any]:

@@ -142,6 +142,16 @@ class PolicySession(PolicyMixin):
 
 
 @event.listens_for(PolicyMixin, "before_flush", propagate=True)
+def _keep_caches(session: orm.Session, context: Any, objects: Any) -> None:
+    """Keep what a flush compiles apart by shape, also after `Book.something = ...`."""
+    if isinstance(session, PolicyMixin):
+        for mapper in {inspect(one).mapper for one in (*session.new, *session.dirty)}:
+            session.book.keep_cache(mapper)
+        for one in session._deleted:
+            session.book.keep_cache(one.mapper)
+
+
+@event.listens_for(PolicyMixin, "before_flush", propagate=True)
 def _note_fields(session: orm.Session, context: Any, objects: Any) -> None:
     """Note which fields of new objects were set by hand, before defaults are filled in.
 
