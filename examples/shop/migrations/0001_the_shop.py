@@ -191,7 +191,7 @@ def upgrade() -> None:
         sa.Column("who", kinds.text(64), nullable=False),
         sa.Column("about", kinds.text(100), nullable=False),
         sa.Column("at", kinds.datetime(), nullable=False),
-        sa.Column("text", kinds.text(8000000), nullable=False),
+        sa.Column("text", kinds.text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_carboy_uploads"),
         sa.UniqueConstraint("token", name="uq_carboy_uploads_token"),
         kinds.only(
@@ -199,13 +199,6 @@ def upgrade() -> None:
             sa.CheckConstraint(
                 "length(about) <= 100",
                 name="ck_carboy_uploads_about_max_length",
-            ),
-        ),
-        kinds.only(
-            "sqlite",
-            sa.CheckConstraint(
-                "length(text) <= 8000000",
-                name="ck_carboy_uploads_text_max_length",
             ),
         ),
         kinds.only(

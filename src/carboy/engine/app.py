@@ -95,7 +95,10 @@ class Carboy(Flask):
         put: Register
         patch: Register
         delete: Register
-        access: Callable[[str, Any], None]  # from the battery of that name
+        access: Callable[[str, Any], None]  # from the battery of that name, as the next ones
+        resource: Callable[..., Any]
+        nav: Callable[..., None]
+        csp: Callable[..., None]
 
     def __init__(
         self,

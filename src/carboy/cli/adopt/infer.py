@@ -229,7 +229,9 @@ def _words(found: Iterable[str]) -> str:
 
 def _typed(column: Column, raw: RawColumn, profile: Profile, sheet: Sheet) -> None:
     types = frozenset(profile.types)
-    if types == {"str"}:
+    if types == {"str"} and profile.spelled:
+        pass  # "NULL" is a text in a source that has NULL, so all of them are
+    elif types == {"str"}:
         _texts(column, raw, profile, sheet)
     elif types <= {"int", "float"}:
         _numbers(column, raw, profile, sheet)
