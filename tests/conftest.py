@@ -1,6 +1,7 @@
 """What every test gets: a small application, its client, and a check for leaks."""
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -10,6 +11,16 @@ from flask.globals import _cv_app, _cv_request
 
 missing = []  # servers that could not be started, told at the end of the run
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 GRACE_S = 1.0  # a thread or socket that is closing needs a moment; a leak stays
 
 
@@ -135,6 +146,25 @@ def _growth(before):
     grown = [f"thread {thread.name}" for thread in threads - before[0]]
     new = {number: target for number, target in descriptors.items() if number not in before[1]}
     return grown + [f"descriptor {number} -> {target}" for number, target in new.items()]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Chromium as the system installs it; one for all tests, as Playwright wants it."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine; as root, bin/test installs it")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """The same; tests/auth calls a cookie jar so."""
+    return chromium
 
 
 @pytest.fixture(scope="session")

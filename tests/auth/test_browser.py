@@ -1,6 +1,5 @@
 """Accounts in a real browser: the whole way, with and without scripts, and axe on each page."""
 
-import shutil
 import threading
 
 import pytest
@@ -9,8 +8,6 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 REFUSED = "status of 422"  # what a browser says of a page with errors, and of nothing else here
 
 
@@ -36,19 +33,6 @@ def site(make_app):
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """Chromium as the system installs it."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine; as root, bin/test installs it")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

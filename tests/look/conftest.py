@@ -1,7 +1,6 @@
 """Applications with the look, and a browser that sees them."""
 
 import importlib.util
-import shutil
 import threading
 from pathlib import Path
 
@@ -10,9 +9,6 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from carboy import Carboy
 from carboy.web.look.battery import Look
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
 @pytest.fixture
@@ -89,19 +85,6 @@ def site(tmp_path_factory):
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium as the system installs it."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine; as root, bin/test installs it")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
