@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each test makes an application and its tables
+
 ADMIN = {"user": 3, "roles": {"admin", "staff"}}
 PAGES = ("/admin", "/admin/search?q=emma", "/admin/history", "/admin/books", "/admin/books/1",
          "/admin/books/new", "/admin/books/import", "/admin/books.csv")  # fmt: skip

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each test makes an application and its tables
+
 STAFF = {"user": 9, "roles": {"staff"}}
 BOOK = {"title": "Persuasion", "author_id": "1", "price_cents": "990", "binding": "cloth"}
 
