@@ -281,6 +281,10 @@ def _fractions(column: Column, raw: RawColumn, sheet: Sheet) -> None:
             _decimal(column, (raw.digits or 0) if places == kept else _digits(whole, kept), kept)
             column.convert = to.after(to.exact_text, Decimal)
             return
+    if measured is not None and not measured.floats:
+        column.convert = to.any_text
+        column.unsure.append("holds whole numbers that no float tells apart; kept as text")
+        return
     column.kind, column.convert = "number", float
 
 
